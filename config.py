@@ -1,0 +1,166 @@
+"""Every setting, its default and its meaning. Nothing else in the project reads the environment.
+
+Values come from the environment or from a ``.env`` file in the working directory (the environment wins). Below the edge, code takes
+values, not settings.
+"""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Annotated, Literal
+from urllib.parse import urlsplit
+
+from pydantic import AliasChoices, Field, SecretStr, ValidationError, field_validator
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+from errors import ConfigError
+
+__all__ = ["Settings", "load_settings"]
+
+
+class Settings(BaseSettings):
+    """The product's settings. See `.env.example` for the same list with examples."""
+
+    model_config = SettingsConfigDict(
+        env_file=".env",
+        env_file_encoding="utf-8",
+        env_ignore_empty=True,
+        extra="ignore",
+        populate_by_name=True,
+        frozen=True,
+    )
+
+    # The writer: what answers LLM calls.
+    openai_api_key: SecretStr | None = Field(None, validation_alias=AliasChoices("OPENAI_API_KEY", "API_KEY"))
+    """Key of the LLM server. With neither this nor OPENAI_BASE_URL the embedded offline writer answers."""
+    openai_base_url: str | None = Field(None, validation_alias=AliasChoices("OPENAI_BASE_URL", "API_BASE"))
+    """Address of any OpenAI-compatible server, with its ``/v1``."""
+    openai_model: str = Field("gpt-5-mini", validation_alias=AliasChoices("OPENAI_MODEL", "MODEL"))
+    """Model that writes text."""
+    openai_vision_model: str | None = None
+    """Model that is shown the picture; the same as OPENAI_MODEL when empty."""
+    max_concurrent: int = Field(20, ge=1, le=2000)
+    """LLM calls in flight at once, whoever starts them."""
+    request_timeout: float = Field(120, gt=0, le=3600)
+    """Seconds one LLM call may take before it is given up and tried again."""
+    retry_budget: float = Field(600, ge=0, le=86400)
+    """Seconds that failing calls of one step are retried for, all together."""
+    temperature: float | None = Field(None, ge=0, le=2)
+    """Sampling temperature; the server's own default when empty."""
+    stage_order: Literal["graph", "sequential"] = "graph"
+    """``graph`` starts a stage as soon as what it needs is done; ``sequential`` runs the seven strictly in order."""
+
+    # Images.
+    image_engine: Literal["auto", "diffusers", "preview"] = "auto"
+    """``auto`` is ``diffusers`` where a GPU is seen or IMAGE_MODEL is set, else ``preview``."""
+    image_model: str | None = Field(None, validation_alias=AliasChoices("IMAGE_MODEL", "ZIMAGE_MODEL_PATH"))
+    """Hub id or folder of a diffusers pipeline."""
+    image_size: str = "1024x1024"
+    """Width x height in pixels."""
+    image_steps: int = Field(9, ge=1, le=200)
+    """Denoising steps."""
+    image_guidance: float = Field(0, ge=0, le=30)
+    """Guidance scale."""
+    num_gpus: int | None = Field(None, ge=0, le=64)
+    """GPUs to use; all that are seen when empty."""
+    cpu_workers: int = Field(1, ge=1, le=64)
+    """Image workers on a machine without a GPU."""
+    image_timeout: float = Field(300, gt=0, le=86400)
+    """Seconds one image may take before its worker is taken for hung."""
+    gpu_pool: Literal["local", "ray"] = "local"
+    """``local``: one process a GPU on this machine; ``ray``: actors on a cluster."""
+    ray_address: str | None = None
+    """Address of the Ray cluster; a local one is started when empty."""
+
+    # The house.
+    data_dir: Path = Path("data")
+    """Folder of the database and all files."""
+    host: str = "127.0.0.1"
+    """Address the web server listens on."""
+    port: int = Field(7860, ge=0, le=65535)
+    """Port the web server listens on; 0 picks a free one."""
+    root_path: str = ""
+    """Path prefix behind a reverse proxy."""
+    auth: Annotated[dict[str, SecretStr], NoDecode] = Field(default_factory=dict)
+    """Logins, ``user:password`` separated by commas; open to all who reach the port when empty."""
+    max_upload_mb: float = Field(20, gt=0, le=1024)
+    """Largest file that may be uploaded."""
+    disclosure: str = "Fictional AI persona. Any likeness to a real person is coincidental."
+    """Line that goes into every export beside ``ai_generated: true``."""
+    ui_language: Literal["auto", "en", "zh"] = "auto"
+    """Language of the pages; ``auto`` follows the browser."""
+
+    @field_validator("openai_base_url")
+    @classmethod
+    def _is_http_address(cls, value: str | None) -> str | None:
+        if value is None:
+            return None
+        parts = urlsplit(value)
+        if parts.scheme not in ("http", "https") or not parts.netloc:
+            raise ValueError("must start with http:// or https://, for example http://127.0.0.1:8000/v1")
+        return value.rstrip("/")
+
+    @field_validator("image_size")
+    @classmethod
+    def _is_width_by_height(cls, value: str) -> str:
+        if not re.fullmatch(r"[1-9]\d{1,3}x[1-9]\d{1,3}", value):
+            raise ValueError("must be WIDTHxHEIGHT in pixels, for example 1024x1024")
+        return value
+
+    @field_validator("root_path")
+    @classmethod
+    def _is_a_path(cls, value: str) -> str:
+        if value and not value.startswith("/"):
+            raise ValueError("must be a path that starts with /, for example /studio")
+        return value.rstrip("/")
+
+    @field_validator("auth", mode="before")
+    @classmethod
+    def _split_logins(cls, value: object) -> object:
+        if not isinstance(value, str):
+            return value
+        logins: dict[str, str] = {}
+        for pair in filter(None, (part.strip() for part in value.split(","))):
+            user, colon, password = pair.partition(":")
+            if not (user and colon and password):
+                raise ValueError("must be user:password, several separated by commas")
+            logins[user] = password
+        return logins
+
+    @property
+    def offline(self) -> bool:
+        """True when the embedded offline writer answers."""
+        return self.openai_api_key is None and self.openai_base_url is None
+
+    @property
+    def vision_model(self) -> str:
+        """The model that is shown pictures."""
+        return self.openai_vision_model or self.openai_model
+
+
+def load_settings(**overrides: object) -> Settings:
+    """Read the settings; *overrides* (from command-line flags, ``None`` means not given) win over environment and ``.env``.
+
+    Raises :class:`ConfigError` with one sentence that names the first wrong variable; the wrong value itself is not repeated for secrets.
+    """
+    given = {name: value for name, value in overrides.items() if value is not None}
+    try:
+        return Settings(**given)  # type: ignore[arg-type]
+    except ValidationError as error:
+        raise ConfigError("{sentence}", sentence=_sentence(error)) from None
+    except UnicodeDecodeError:
+        raise ConfigError(".env is not a UTF-8 text file.") from None
+
+
+_SECRETS = {"OPENAI_API_KEY", "AUTH"}
+
+
+def _sentence(error: ValidationError) -> str:
+    first = error.errors()[0]
+    # The location is the name the value came under: the field's own, or an alias such as API_KEY.
+    variable = str(first["loc"][0]).upper() if first["loc"] else "A setting"
+    reason = first["msg"].removeprefix("Value error, ")
+    reason = reason[:1].lower() + reason[1:]
+    shown = "" if variable in _SECRETS else f" (it is {str(first['input'])[:80]!r})"
+    return f"{variable}: {reason}{shown}."

@@ -36,7 +36,11 @@ class ConflictError(StudioError):
 
 
 class StorageError(StudioError):
-    """The database or the disk refused: full, read-only, locked, damaged."""
+    """The database or the disk refused. *passing* says that it may work later (full, locked, read-only), as opposed to damaged."""
+
+    def __init__(self, template: str, *, passing: bool = False, **facts: object) -> None:
+        super().__init__(template, **facts)
+        self.passing = passing
 
 
 class WriterError(StudioError):

@@ -1,4 +1,6 @@
-"""The seven stages as data: key, titles, what each needs, what it writes. The arrows are the only order there is.
+"""The seven stages as data (key, titles, what each needs, what it writes) and how one is written.
+
+The arrows are the only order there is:
 
 .. code-block:: text
 
@@ -11,9 +13,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import hashlib
+import json
+from dataclasses import asdict, dataclass
+from typing import Any
 
-from pipeline import persona
+from pipeline import persona, prompts
+from pipeline.llm.client import Caller, Message, Writer
+from pipeline.llm.schema import wire_schema
+from pipeline.llm.structured import Question, ask
 
 
 @dataclass(frozen=True)
@@ -39,3 +47,64 @@ STAGES: tuple[Stage, ...] = (
 )
 
 BY_KEY: dict[str, Stage] = {stage.key: stage for stage in STAGES}
+
+
+@dataclass(frozen=True)
+class Wishes:
+    """What the author asked for beside the picture. They hold for all seven stages."""
+
+    language: str = "English"
+    location: str = ""
+    goal: str = ""
+    instructions: str = ""
+    temperature: float | None = None
+    seed: int | None = None
+
+
+@dataclass(frozen=True)
+class Material:
+    """What one stage is written from: the author's wishes, the outputs of the stages it needs, the picture as a data URI where it sees
+    one, and an instruction when it is written again.
+    """
+
+    wishes: Wishes
+    outputs: dict[str, dict[str, Any]]
+    picture: str | None = None
+    instruction: str = ""
+
+    def digest(self, stage: Stage, model: str) -> str:
+        """Changes when anything does that the stage is written from: inputs, prompts, schema, model."""
+        parts = [
+            stage.key,
+            asdict(self.wishes),
+            {key: self.outputs[key] for key in stage.needs},
+            self.picture if stage.sees_image else None,
+            self.instruction,
+            prompts.version("system", "persona", "instruction", stage.key),
+            wire_schema(stage.writes),
+            model,
+        ]
+        return hashlib.sha256(json.dumps(parts, ensure_ascii=False, sort_keys=True).encode()).hexdigest()[:32]
+
+
+def messages(stage: Stage, material: Material) -> list[Message]:
+    """The conversation that asks for *stage*. What all stages of a persona share comes first, so that servers' prompt caches hit."""
+    wishes = material.wishes
+    text = ""
+    if stage.needs:
+        shown = {key: json.dumps(material.outputs[key], ensure_ascii=False) for key in stage.needs}
+        text = prompts.render("persona", core=shown["core"], strategy=shown.get("strategy")) + "\n"
+    text += prompts.render(stage.key, location=wishes.location, goal=wishes.goal, instructions=wishes.instructions)
+    if material.instruction:
+        text += prompts.render("instruction", instruction=material.instruction)
+    content: str | list[dict[str, Any]] = text
+    if stage.sees_image and material.picture:
+        content = [{"type": "text", "text": text}, {"type": "image_url", "image_url": {"url": material.picture}}]
+    return [{"role": "system", "content": prompts.render("system", language=wishes.language)}, {"role": "user", "content": content}]
+
+
+async def write(stage: Stage, material: Material, writer: Writer, caller: Caller, model: str) -> dict[str, Any]:
+    """Have *stage* written: its output as a dictionary that fits ``stage.writes``. Raises :class:`errors.WriterError`."""
+    question = Question(messages(stage, material), stage.writes, model, temperature=material.wishes.temperature, seed=material.wishes.seed)
+    output = await ask(question, writer, caller)
+    return output.model_dump(mode="json")

@@ -1,0 +1,106 @@
+"""Character cards: a persona as Character Card V2 and V3, as JSON and inside a PNG.
+
+Field names are those of the specifications: https://github.com/malfoyslastname/character-card-spec-v2 and
+https://github.com/kwaroran/character-card-spec-v3. What is ours stands under ``data.extensions.persona_studio``.
+"""
+
+from __future__ import annotations
+
+import base64
+import copy
+import json
+from datetime import datetime
+from typing import Any
+
+from pipeline.formats.png_chunks import with_texts
+
+EXTENSION = "persona_studio"
+OURS = {
+    "core": ("core_info", "appearance", "background_info", "lifestyle_details", "verbal_style"),
+    "network": ("social_circle",),
+    "authenticity": ("language_authenticity", "quirks", "strategic_flaws"),
+    "visual": ("visual_profile", "appearance_prompt"),
+}
+"""Which parts of a stage's output have no place of their own in a card and go into the extension as they are."""
+
+
+def card_v2(outputs: dict[str, dict[str, Any]], *, name: str, persona_id: str, disclosure: str) -> dict[str, Any]:
+    """The merge of the stages' *outputs* (those there are) into a Character Card V2. Stages that are missing leave their fields empty
+    and are listed under ``extensions.persona_studio.missing``.
+    """
+    core = outputs.get("core", {})
+    data = {
+        "name": name,
+        "description": core.get("description", ""),
+        "personality": core.get("personality", ""),
+        "scenario": core.get("scenario", ""),
+        "first_mes": core.get("first_mes", ""),
+        "mes_example": core.get("mes_example", ""),
+        "creator_notes": disclosure,
+        "system_prompt": "",
+        "post_history_instructions": "",
+        "alternate_greetings": [],
+        "tags": list(core.get("tags", [])),
+        "creator": "Persona Studio",
+        "character_version": "1.0",
+        "extensions": {EXTENSION: _extension(outputs, persona_id, disclosure)},
+    }
+    if "knowledge" in outputs:
+        data["character_book"] = _book(outputs["knowledge"]["character_book"], name)
+    return {"spec": "chara_card_v2", "spec_version": "2.0", "data": data}
+
+
+def _extension(outputs: dict[str, dict[str, Any]], persona_id: str, disclosure: str) -> dict[str, Any]:
+    ours: dict[str, Any] = {"ai_generated": True, "disclosure": disclosure, "persona_id": persona_id}
+    for stage, keys in OURS.items():
+        ours |= {key: outputs[stage][key] for key in keys if key in outputs.get(stage, {})}
+    if "strategy" in outputs:
+        ours["tweet_strategy"] = outputs["strategy"]
+    if "examples" in outputs:
+        ours["tweet_examples"] = outputs["examples"]["tweet_examples"]
+    known = (*OURS, "strategy", "examples", "knowledge")
+    if missing := [stage for stage in known if stage not in outputs]:
+        ours["missing"] = missing
+    return ours
+
+
+def _book(book: dict[str, Any], name: str) -> dict[str, Any]:
+    entries = [
+        {
+            **entry,
+            "id": number,
+            "enabled": entry.get("enabled", True),
+            "insertion_order": entry.get("insertion_order", number * 10),
+            "case_sensitive": entry.get("case_sensitive", False),
+            "constant": entry.get("constant", False),
+            "position": entry.get("position", "before_char"),
+            "extensions": entry.get("extensions", {}),
+        }
+        for number, entry in enumerate(book["entries"], 1)
+    ]
+    return {"name": f"{name}: knowledge", "extensions": {}, **book, "entries": entries}
+
+
+def card_v3(v2: dict[str, Any], created: datetime) -> dict[str, Any]:
+    """The same card as Character Card V3."""
+    data = copy.deepcopy(v2["data"])
+    moment = int(created.timestamp())
+    data |= {"group_only_greetings": [], "creation_date": moment, "modification_date": moment, "nickname": ""}
+    data["assets"] = [{"type": "icon", "uri": "ccdefault:", "name": "main", "ext": "png"}]
+    for entry in data.get("character_book", {}).get("entries", []):
+        entry.setdefault("use_regex", False)
+    return {"spec": "chara_card_v3", "spec_version": "3.0", "data": data}
+
+
+def as_json(card: dict[str, Any]) -> bytes:
+    """The card as a readable UTF-8 file."""
+    return (json.dumps(card, ensure_ascii=False, indent=2) + "\n").encode()
+
+
+def as_png(card: dict[str, Any], created: datetime, picture: bytes) -> bytes:
+    """*picture* (a PNG file) with the card in it: ``chara`` holds V2, ``ccv3`` V3, as the tools that read cards expect."""
+    return with_texts(picture, {"chara": _packed(card), "ccv3": _packed(card_v3(card, created))})
+
+
+def _packed(card: dict[str, Any]) -> str:
+    return base64.b64encode(json.dumps(card, ensure_ascii=False).encode()).decode("ascii")

@@ -1,0 +1,44 @@
+"""Which steps of a job are ready, kept up to date as steps end, so that a job of thousands of steps is not read again each time."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Sequence
+from typing import Any
+
+from storage.jobs import Key
+
+
+class Graph:
+    """The waiting steps of a job and what each still misses. *also_done* are steps that ended after *steps* was read."""
+
+    def __init__(self, steps: Sequence[dict[str, Any]], also_done: Collection[Key] = ()) -> None:
+        done = {(step["item"], step["stage"]) for step in steps if step["status"] == "done"} | set(also_done)
+        self._lane: dict[Key, str] = {}
+        self._missing: dict[Key, set[Key]] = {}
+        self._wanted_by: dict[Key, list[Key]] = {}
+        self._ready: dict[str, dict[Key, None]] = {}
+        for step in steps:
+            key: Key = (step["item"], step["stage"])
+            if step["status"] != "waiting" or key in done:
+                continue
+            self._lane[key] = step["lane"]
+            self._missing[key] = set(step["needs"]) - done
+            for need in self._missing[key]:
+                self._wanted_by.setdefault(need, []).append(key)
+            if not self._missing[key]:
+                self._ready.setdefault(step["lane"], {})[key] = None
+
+    def ready(self, room: Callable[[str], int]) -> list[tuple[Key, str]]:
+        """Steps that may start, first come first, at most ``room(lane)`` of each lane."""
+        return [(key, lane) for lane, keys in self._ready.items() for key in list(keys)[: max(0, room(lane))]]
+
+    def started(self, key: Key) -> None:
+        """The step is no longer waiting."""
+        self._ready.get(self._lane[key], {}).pop(key, None)
+
+    def finished(self, key: Key) -> None:
+        """The step is done: what needed only this is ready."""
+        for later in self._wanted_by.pop(key, ()):
+            self._missing[later].discard(key)
+            if not self._missing[later]:
+                self._ready.setdefault(self._lane[later], {})[later] = None

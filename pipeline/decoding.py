@@ -1,7 +1,8 @@
 """A script that decodes one untrusted picture under limits of memory and time, and prints it re-encoded in three sizes.
 
-Run by `uploads.py` in a process of its own, with Python isolated: it imports Pillow and nothing of ours. Decoders are the part of the
-product most likely to be attacked; what goes wrong here ends with this process.
+The picture comes as standard input (an open file). Run by `uploads.py` in a process of its own, with Python isolated: it imports
+Pillow and nothing of ours. Decoders are the part of the product most likely to be attacked; what goes wrong here ends with this
+process.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ import resource
 import sys
 import warnings
 from io import BytesIO
+from typing import BinaryIO
 
 from PIL import Image, ImageOps, UnidentifiedImageError
 
@@ -25,26 +27,26 @@ MEMORY = 1 << 30
 """Bytes of address space."""
 
 
-def _main(path: str) -> None:
+def _main(file: BinaryIO) -> None:
     """Print one JSON line (sizes, or the problem), then the three JPEG files one after another."""
     resource.setrlimit(resource.RLIMIT_AS, (MEMORY, MEMORY))
     resource.setrlimit(resource.RLIMIT_CPU, (SECONDS, SECONDS))
     try:
-        report, pictures = _three_sizes(path)
+        report, pictures = _three_sizes(file)
     except Exception:  # noqa: BLE001  whatever a decoder throws at a broken file, the answer is the same
         report, pictures = {"problem": "broken"}, []
     sys.stdout.buffer.write(json.dumps({**report, "lengths": [len(picture) for picture in pictures]}).encode() + b"\n" + b"".join(pictures))
 
 
-def _three_sizes(path: str) -> tuple[dict[str, object], list[bytes]]:
+def _three_sizes(file: BinaryIO) -> tuple[dict[str, object], list[bytes]]:
     Image.MAX_IMAGE_PIXELS = MOST_PIXELS
     warnings.simplefilter("ignore", Image.DecompressionBombWarning)
     try:
-        image = Image.open(path, formats=("PNG", "JPEG", "WEBP"))
+        image = Image.open(file, formats=("PNG", "JPEG", "WEBP"))
     except UnidentifiedImageError:
         return {"problem": "kind"}, []
     except Image.DecompressionBombError:
-        return {"problem": "pixels", "facts": _claimed_size(path)}, []
+        return {"problem": "pixels", "facts": _claimed_size(file)}, []
     width, height = image.size
     if width * height > MOST_PIXELS:
         return {"problem": "pixels", "facts": {"width": width, "height": height}}, []
@@ -56,9 +58,10 @@ def _three_sizes(path: str) -> tuple[dict[str, object], list[bytes]]:
     return {"width": upright.width, "height": upright.height}, pictures
 
 
-def _claimed_size(path: str) -> dict[str, int]:
+def _claimed_size(file: BinaryIO) -> dict[str, int]:
+    file.seek(0)
     Image.MAX_IMAGE_PIXELS = None
-    with Image.open(path, formats=("PNG", "JPEG", "WEBP")) as image:
+    with Image.open(file, formats=("PNG", "JPEG", "WEBP")) as image:
         return {"width": image.width, "height": image.height}
 
 
@@ -83,4 +86,4 @@ def _jpeg(image: Image.Image, edge: int) -> bytes:
 
 
 if __name__ == "__main__":
-    _main(sys.argv[1])
+    _main(sys.stdin.buffer)

@@ -15,7 +15,8 @@ UNREAD = 2000
 @dataclass(frozen=True)
 class Event:
     """Something changed. *kind* is ``step`` (its *status* changed), ``progress`` (a running step reports), ``job`` (the job's *status*
-    changed) or ``all`` (look at everything anew; the first event of every watch)."""
+    changed) or ``all`` (look at everything anew; the first event of every watch).
+    """
 
     kind: str
     job_id: str

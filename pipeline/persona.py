@@ -274,7 +274,9 @@ class VisualProfile(Part):
     """Stage 6: how every picture of them looks."""
 
     visual_profile: VisualStyle
-    appearance_prompt: Text = Field(description="One English line for an image model, used in every picture of this persona: face, hair, build, clothes")
+    appearance_prompt: Text = Field(
+        description="One English line for an image model, used in every picture of this persona: face, hair, build, clothes"
+    )
 
 
 # 7 knowledge

@@ -20,13 +20,19 @@ from storage.jobs import NewStep
 
 
 def graph(persona_ids: Sequence[str], order: str) -> list[NewStep]:
-    """The seven stages of each persona. *order* ``sequential`` chains the stages of a persona one after another."""
-    steps = []
-    for persona_id in persona_ids:
-        for position, stage in enumerate(STAGES):
-            needs = stage.needs if order == "graph" else tuple(earlier.key for earlier in STAGES[:position])
-            steps.append(NewStep(persona_id, stage.key, tuple((persona_id, need) for need in needs), lane="llm"))
-    return steps
+    """The seven stages of each persona. With *order* ``sequential`` each persona is a lane of its own, in which one stage at a time is
+    written, first to last; a stage that fails holds up only those that need it.
+    """
+    return [
+        NewStep(
+            persona_id,
+            stage.key,
+            tuple((persona_id, need) for need in stage.needs),
+            lane="llm" if order == "graph" else f"persona {persona_id}",
+        )
+        for persona_id in persona_ids
+        for stage in STAGES
+    ]
 
 
 def options(wishes: Wishes, picture: Picture, source: str) -> dict[str, Any]:
@@ -54,7 +60,7 @@ class PersonaWork:
             outputs={key: current[key]["output"] for key in stage.needs},
             picture=await self._data_uri(persona["options"]["picture"]["seen"]) if stage.sees_image else None,
         )
-        caller = Caller(step.job_id, step.item, step.stage, step.priority, step.redo, step.report)
+        caller = Caller(step.job_id, step.item, step.stage, step.priority, redo=step.redo, retries=step.claim.retries, report=step.report)
         output = await write(stage, material, self.writer, caller, model)
         made = personas.StageVersion(
             persona_id=step.item,

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-import hashlib
 import logging
+import os
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -12,8 +12,10 @@ from io import BytesIO
 from pathlib import Path
 from typing import Any
 
+from PIL import Image
+
 from config import Settings
-from errors import ConflictError, NotFoundError, StudioError, UploadError
+from errors import ConflictError, NotFoundError, StudioError
 from pipeline import persona_steps, uploads, views
 from pipeline.events import Event
 from pipeline.formats import cards
@@ -64,6 +66,7 @@ class Studio:
         self._writer: Writer | None = None
         self._jobs: Jobs | None = None
         self._cleaned: dict[str, Picture] = {}
+        self._decoders = asyncio.Semaphore(os.cpu_count() or 1)
 
     async def start(self) -> None:
         """Open everything and go on with what was left unfinished."""
@@ -110,13 +113,8 @@ class Studio:
 
     async def add_picture(self, upload: Upload) -> Picture:
         """Check, clean and store an uploaded picture. Raises :class:`UploadError` with one sentence for a bad one."""
-        digest = await asyncio.to_thread(_digest, upload, self.settings.max_upload_mb)
-        if digest not in self._cleaned:
-            picture = await uploads.clean(upload.path, upload.name, self.uploads, limit_mb=self.settings.max_upload_mb)
-            self._cleaned[digest] = picture
-            if len(self._cleaned) > 500:
-                self._cleaned.pop(next(iter(self._cleaned)))
-        return self._cleaned[digest]
+        async with self._decoders:
+            return await uploads.clean(upload.path, upload.name, self.uploads, limit_mb=self.settings.max_upload_mb, known=self._cleaned)
 
     async def create_personas(
         self, pictures: Sequence[tuple[Upload, Picture]], wishes: Wishes, *, order: str | None = None, priority: int = 0
@@ -229,15 +227,6 @@ class Studio:
         }
 
 
-def _digest(upload: Upload, limit_mb: float) -> str:
-    try:
-        if upload.path.stat().st_size > limit_mb * 2**20:
-            return f"too large {upload.path}"
-        return hashlib.sha256(upload.path.read_bytes()).hexdigest()
-    except OSError:
-        raise UploadError("{name} cannot be read. Choose it again.", name=upload.name) from None
-
-
 def _stem(name: str) -> str:
     words = Path(name).stem.replace("_", " ").replace("-", " ").split()
     return " ".join(words)[:NAME_LIMIT] or "Persona"
@@ -250,8 +239,6 @@ def _file_stem(name: str) -> str:
 
 def _as_png(path: Path) -> bytes:
     """A stored (already cleaned) picture as PNG, at most 1024 pixels on its longer edge so that the card stays light."""
-    from PIL import Image
-
     with Image.open(path) as image:
         image.thumbnail((1024, 1024))
         target = BytesIO()

@@ -1,15 +1,23 @@
 """Uploaded pictures, made safe: decoded in a child process with limits, turned upright, re-encoded without any metadata.
 
-Only re-encoded pixels are ever stored, shown or sent. The child is `decoding.py`.
+Only re-encoded pixels are ever stored, shown or sent. The child is `decoding.py`. A file is opened once: what was checked is what is
+decoded, whatever happens to its name meanwhile.
 """
 
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import json
+import math
+import os
+import stat
 import sys
+from collections.abc import MutableMapping
 from dataclasses import dataclass
+from io import BufferedReader
 from pathlib import Path
+from typing import Any
 
 from errors import UploadError
 from storage.files import Files
@@ -17,6 +25,7 @@ from storage.files import Files
 DECODER = Path(__file__).with_name("decoding.py")
 SECONDS = 20
 """Wall-clock limit of one decoding."""
+REMEMBERED = 500
 
 
 @dataclass(frozen=True)
@@ -30,32 +39,54 @@ class Picture:
     height: int
 
 
-async def clean(source: Path, name: str, files: Files, *, limit_mb: float) -> Picture:
-    """Check and store the picture at *source*; *name* is what the user calls it.
+async def clean(source: Path, name: str, files: Files, *, limit_mb: float, known: MutableMapping[str, Picture] | None = None) -> Picture:
+    """Check and store the picture at *source*; *name* is what the user calls it. What is in *known* (by content) is not decoded again.
 
     Raises :class:`UploadError` with one sentence for anything that is not a PNG, JPEG or WebP picture within the limits.
     """
     shown = _short(name)
-    try:
-        size = source.stat().st_size
-    except OSError:
-        raise UploadError("{name} cannot be read. Choose it again.", name=shown) from None
-    if not source.is_file():
-        raise UploadError("{name} is not a file.", name=shown)
-    if size == 0:
-        raise UploadError("{name} is empty.", name=shown)
-    if size > limit_mb * 1_000_000:
-        raise UploadError(
-            "{name} has {size:.1f} MB; the limit is {limit:g} MB (MAX_UPLOAD_MB).", name=shown, size=size / 1_000_000, limit=limit_mb
-        )
-    report, pictures = await _decode(source, shown)
+    with await asyncio.to_thread(_opened, source, shown, limit_mb) as file:
+        digest = await asyncio.to_thread(lambda: hashlib.file_digest(file, "sha256").hexdigest())
+        if known is not None and digest in known:
+            return known[digest]
+        file.seek(0)
+        report, pictures = await _decode(file, shown)
     kept, seen, thumb = await asyncio.to_thread(lambda: [files.add(content, "jpg") for content in pictures])
-    return Picture(kept, seen, thumb, report["width"], report["height"])
+    picture = Picture(kept, seen, thumb, report["width"], report["height"])
+    if known is not None:
+        known[digest] = picture
+        while len(known) > REMEMBERED:
+            known.pop(next(iter(known)))
+    return picture
 
 
-async def _decode(source: Path, shown: str) -> tuple[dict[str, int], list[bytes]]:
+def _opened(source: Path, shown: str, limit_mb: float) -> BufferedReader:
+    """The file, open for reading, once it is known to be a file within the limits. A pipe or a device is never waited for."""
+    try:
+        descriptor = os.open(source, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    except (OSError, ValueError):
+        raise UploadError("{name} cannot be read. Choose it again.", name=shown) from None
+    try:
+        _check(os.fstat(descriptor), shown, limit_mb)
+    except UploadError:
+        os.close(descriptor)
+        raise
+    return os.fdopen(descriptor, "rb")
+
+
+def _check(found: os.stat_result, shown: str, limit_mb: float) -> None:
+    if not stat.S_ISREG(found.st_mode):
+        raise UploadError("{name} is not a file.", name=shown)
+    if found.st_size == 0:
+        raise UploadError("{name} is empty.", name=shown)
+    if found.st_size > limit_mb * 2**20:
+        size = math.ceil(found.st_size / 2**20 * 10) / 10
+        raise UploadError("{name} has {size:.1f} MB; the limit is {limit:g} MB (MAX_UPLOAD_MB).", name=shown, size=size, limit=limit_mb)
+
+
+async def _decode(file: BufferedReader, shown: str) -> tuple[dict[str, Any], list[bytes]]:
     child = await asyncio.create_subprocess_exec(
-        sys.executable, "-I", str(DECODER), str(source), stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.DEVNULL
+        sys.executable, "-I", str(DECODER), stdin=file, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.DEVNULL
     )
     try:
         async with asyncio.timeout(SECONDS):
@@ -67,7 +98,7 @@ async def _decode(source: Path, shown: str) -> tuple[dict[str, int], list[bytes]
             child.kill()
             await child.wait()
     head, _, rest = output.partition(b"\n")
-    report = json.loads(head) if child.returncode == 0 and head else {"problem": "broken"}
+    report: dict[str, Any] = json.loads(head) if child.returncode == 0 and head else {"problem": "broken"}
     if problem := report.get("problem"):
         raise UploadError(_PROBLEMS[problem], name=shown, **report.get("facts", {}))
     pictures, start = [], 0
@@ -85,5 +116,7 @@ _PROBLEMS = {
 
 
 def _short(name: str) -> str:
-    plain = "".join(letter for letter in Path(name.replace("\\", "/")).name if letter.isprintable()) or "The file"
+    """The last part of *name* on one line: no folders, no line breaks or other control characters, at most 80 letters."""
+    last = name.replace("\\", "/").rstrip("/").rsplit("/", 1)[-1]
+    plain = "".join(letter for letter in last if letter.isprintable()).strip() or "The file"
     return plain if len(plain) <= 80 else plain[:60] + "…" + plain[-19:]

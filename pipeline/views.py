@@ -7,7 +7,7 @@ from typing import Any
 
 from sqlite_utils import Database
 
-from pipeline.stages import STAGES
+from pipeline.stages import BY_KEY, STAGES, Stage
 from storage import calls, jobs, personas
 from storage.clock import parse
 
@@ -40,10 +40,10 @@ def persona(db: Database, persona_id: str) -> dict[str, Any]:
     }
 
 
-def _stage(stage: Any, version: dict[str, Any] | None, steps: dict[str, dict[str, Any]], spent: dict[str, int]) -> dict[str, Any]:
+def _stage(stage: Stage, version: dict[str, Any] | None, steps: dict[str, dict[str, Any]], spent: dict[str, int]) -> dict[str, Any]:
     step = steps.get(stage.key)
     status = step["status"] if step else ("done" if version else "waiting")
-    if status == "waiting" and any(steps[need]["status"] == "failed" for need in stage.needs if need in steps):
+    if status == "waiting" and any(steps[need]["status"] == "failed" for need in _behind(stage) if need in steps):
         status = "blocked"
     return {
         "key": stage.key,
@@ -60,6 +60,11 @@ def _stage(stage: Any, version: dict[str, Any] | None, steps: dict[str, dict[str
         "calls": spent.get("calls", 0),
         "tokens": spent.get("prompt_tokens", 0) + spent.get("completion_tokens", 0),
     }
+
+
+def _behind(stage: Stage) -> set[str]:
+    """The stages that *stage* needs, and those that they need."""
+    return {*stage.needs, *(further for need in stage.needs for further in _behind(BY_KEY[need]))}
 
 
 def _seconds(step: dict[str, Any]) -> float | None:

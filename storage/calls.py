@@ -13,7 +13,8 @@ def record(tx: Transaction, call: dict[str, Any]) -> int:
     """Write one ended call (keys are the columns of ``calls``). Returns its id."""
     columns = ", ".join(call)
     marks = ", ".join("?" * len(call))
-    return tx.execute(f"INSERT INTO calls ({columns}) VALUES ({marks})", list(call.values())).lastrowid
+    (number,) = tx.execute(f"INSERT INTO calls ({columns}) VALUES ({marks}) RETURNING id", list(call.values())).fetchone()
+    return number
 
 
 def find_answer(db: Database, job_id: str, item: str, stage: str, request_hash: str) -> dict[str, Any] | None:

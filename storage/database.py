@@ -18,10 +18,10 @@ from typing import Any, Concatenate, ParamSpec, TypeVar
 
 from filelock import FileLock
 from sqlite_utils import Database
-from sqlite_utils.utils import sqlite3
+from sqlite_utils.utils import sqlite3  # pyright: ignore[reportPrivateImportUsage]  it chooses pysqlite3, as we must
 
 from errors import StorageError
-from storage.migrations import migrations
+from storage.migrations import migrations, newer
 
 log = logging.getLogger(__name__)
 
@@ -69,15 +69,28 @@ class Store:
             folder.mkdir(parents=True, exist_ok=True)
             # Several processes may start at once: only one migrates, the others find it done.
             with FileLock(folder / "studio.lock", timeout=60):
-                self._db = connect(self.path)
-                self._db.execute("PRAGMA journal_mode = WAL").fetchall()
-                migrations.apply(self._db)
+                self._db = self._opened()
         except sqlite3.Error as error:
-            raise _explained(error, self.path) from error
+            if explained := _explained(error, self.path):
+                raise explained from error
+            raise
         except OSError as error:
             raise StorageError("{path} cannot be used: {reason}. Check DATA_DIR.", path=folder, reason=error.strerror or error) from error
         self._thread = threading.Thread(target=self._write_for_ever, name="writer", daemon=True)
         self._thread.start()
+
+    def _opened(self) -> Database:
+        db = connect(self.path)
+        try:
+            db.execute("PRAGMA journal_mode = WAL").fetchall()
+            if unknown := newer(db):
+                sentence = "{path} was written by a newer Persona Studio ({what}). Update the program, or use another DATA_DIR."
+                raise StorageError(sentence, path=self.path, what=unknown)
+            migrations.apply(db)
+        except BaseException:
+            db.close()
+            raise
+        return db
 
     def close(self) -> None:
         """Finish the writes that wait, then close every connection. May be called twice."""
@@ -94,14 +107,18 @@ class Store:
 
     def read(self, fn: Callable[Concatenate[Database, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
         """Run ``fn(db, ...)`` on this thread's own connection. It sees what was committed when it began."""
-        reader: Database | None = getattr(self._local, "reader", None)
-        if reader is None:
-            reader = self._local.reader = connect(self.path, read_only=True)
-            self._readers.append(reader)
+        if self._closed:
+            raise StorageError(_CLOSED)
         try:
+            reader: Database | None = getattr(self._local, "reader", None)
+            if reader is None:
+                reader = self._local.reader = connect(self.path, read_only=True)
+                self._readers.append(reader)
             return fn(reader, *args, **kwargs)
         except sqlite3.DatabaseError as error:
-            raise _explained(error, self.path) from error
+            if explained := _explained(error, self.path):
+                raise explained from error
+            raise
 
     async def fetch(self, fn: Callable[Concatenate[Database, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
         """:meth:`read` in a thread, for callers on the event loop."""
@@ -128,13 +145,12 @@ class Store:
                 tell(self.trouble)
                 await asyncio.sleep(PATIENCE)
             else:
-                self.trouble = None
                 return result
 
     def submit(self, fn: Callable[Concatenate[Transaction, P], T], *args: P.args, **kwargs: P.kwargs) -> Future[T]:
         """:meth:`write` for callers that do not await: the future is done after COMMIT."""
         if self._closed:
-            raise StorageError("The database is closed.")
+            raise StorageError(_CLOSED)
         future: Future[T] = Future()
         self._writes.put((lambda tx: fn(tx, *args, **kwargs), future))
         return future
@@ -166,11 +182,12 @@ class Store:
                 try:
                     with self._db.atomic():
                         outcomes.append((future, fn(self._db), None))
-                except BaseException as error:  # noqa: BLE001  handed to whoever awaits
+                except BaseException as error:
                     if not self._db.conn.in_transaction:
                         raise  # SQLite itself rolled everything back (disk full, I/O error)
                     outcomes.append((future, None, error))
             self._db.execute("COMMIT")
+            self.trouble = None
         except BaseException as error:  # noqa: BLE001  handed to whoever awaits
             if self._db.conn.in_transaction:
                 self._db.rollback()
@@ -181,9 +198,11 @@ class Store:
             if error is None:
                 future.set_result(result)
             else:
-                future.set_exception(_explained(error, self.path) if isinstance(error, sqlite3.DatabaseError) else error)
+                explained = _explained(error, self.path) if isinstance(error, sqlite3.DatabaseError) else None
+                future.set_exception(explained or error)
 
 
+_CLOSED = "The database is closed."
 _PASSING = {
     "disk is full": "The disk is full: {path} could not be written. Make room; what was saved before is safe.",
     "readonly database": "{path} is read-only: change its permissions or DATA_DIR.",
@@ -197,14 +216,14 @@ _LASTING = {
 }
 
 
-def _explained(error: Exception, path: Path) -> Exception:
-    """*error* as a sentence for the user where it is one that a user can mend, else *error* itself."""
+def _explained(error: Exception, path: Path) -> StorageError | None:
+    """*error* as a sentence for the user where it is one that a user can mend."""
     words = str(error).lower()
     for sentences, passing in ((_PASSING, True), (_LASTING, False)):
         for part, sentence in sentences.items():
             if part in words:
                 return StorageError(sentence, passing=passing, path=path)
-    return error
+    return None
 
 
 def rows(db: Database, sql: str, *params: object) -> list[dict[str, Any]]:

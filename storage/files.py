@@ -33,9 +33,9 @@ class Files:
                     file.write(content)
                     file.flush()
                     os.fsync(file.fileno())
-                os.replace(temporary, target)
+                Path(temporary).replace(target)
             except BaseException:
-                os.unlink(temporary)
+                Path(temporary).unlink()
                 raise
             _sync_folder(target.parent)
         except OSError as error:

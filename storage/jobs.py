@@ -10,7 +10,7 @@ Functions that begin with ``tx`` change things and run on the writer thread; tho
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -49,6 +49,7 @@ class Claim:
     owner: str
     fence: int
     attempts: int
+    retries: int
 
     @property
     def key(self) -> Key:
@@ -59,7 +60,7 @@ def create(
     tx: Transaction, job_id: str, kind: str, title: str, steps: Sequence[NewStep], *, params: dict[str, Any], priority: int, now: datetime
 ) -> None:
     """Write a job and all its steps, queued."""
-    tx["jobs"].insert(
+    tx.table("jobs").insert(
         {
             "id": job_id,
             "kind": kind,
@@ -70,7 +71,7 @@ def create(
             "created_at": timestamp(now),
         }
     )
-    tx["steps"].insert_all(
+    tx.table("steps").insert_all(
         {
             "job_id": job_id,
             "item": step.item,
@@ -101,10 +102,18 @@ def adopt(tx: Transaction, job_id: str, owner: str, alive: Alive, now: datetime)
     return True
 
 
-def take_back(tx: Transaction, job_id: str, owner: str, alive: Alive, now: datetime) -> int:
-    """Set steps that a dead or hanging other owner holds to waiting again. Returns how many."""
+def take_back(tx: Transaction, job_id: str, owner: str, alive: Alive, now: datetime, *, at_work: Collection[Key] | None = None) -> int:
+    """Set steps that a dead or hanging other owner holds to waiting again, and those *owner* itself holds but is not *at_work* on (where
+    that is given). Returns how many.
+    """
+
+    def lost(step: dict[str, Any]) -> bool:
+        if step["owner"] == owner:
+            return at_work is not None and (step["item"], step["stage"]) not in at_work
+        return step["lease_until"] < timestamp(now) or not alive(step["owner"])
+
     held = rows(tx, "SELECT item, stage, owner, lease_until FROM steps WHERE job_id = ? AND status = 'running'", job_id)
-    dead = [step for step in held if step["owner"] != owner and (step["lease_until"] < timestamp(now) or not alive(step["owner"]))]
+    dead = [step for step in held if lost(step)]
     for step in dead:
         tx.execute(
             "UPDATE steps SET status = 'waiting', owner = NULL, lease_until = NULL WHERE job_id = ? AND item = ? AND stage = ?",
@@ -124,7 +133,7 @@ def claim(tx: Transaction, job_id: str, keys: Iterable[Key], owner: str, now: da
             f"""UPDATE steps SET status = 'running', owner = ?, fence = fence + 1, attempts = attempts + 1, lease_until = ?,
                        started_at = ?, finished_at = NULL, error_kind = NULL, error = NULL
                 WHERE job_id = ? AND item = ? AND stage = ? AND status = 'waiting' AND {_NEEDS_DONE}
-                RETURNING fence, attempts""",
+                RETURNING fence, attempts, retries""",
             owner,
             timestamp(now + LEASE),
             timestamp(now),
@@ -132,7 +141,7 @@ def claim(tx: Transaction, job_id: str, keys: Iterable[Key], owner: str, now: da
             item,
             stage,
         )
-        claims += [Claim(job_id, item, stage, owner, step["fence"], step["attempts"]) for step in got]
+        claims += [Claim(job_id, item, stage, owner, step["fence"], step["attempts"], step["retries"]) for step in got]
     return claims
 
 
@@ -175,7 +184,8 @@ def renew(tx: Transaction, owner: str, now: datetime) -> int:
 
 def settle(tx: Transaction, job_id: str, owner: str, now: datetime) -> str | None:
     """End the job when no step of it runs or can run: ``done`` when all are done, else ``failed``. ``None`` when there is more to do.
-    A job that *owner* does not run is left alone, and its status returned."""
+    A job that *owner* does not run is left alone, and its status returned.
+    """
     job = row(tx, "SELECT status, owner FROM jobs WHERE id = ?", job_id)
     if job is None:
         raise NotFoundError("There is no job {job}.", job=job_id)
@@ -221,7 +231,8 @@ def resume(tx: Transaction, job_id: str) -> bool:
 def retry(tx: Transaction, job_id: str, keys: Iterable[Key] | None = None) -> int:
     """Set failed and cancelled steps (*keys*, or all) to waiting and the job to be run. Returns how many steps."""
     _status(tx, job_id)
-    sql = "UPDATE steps SET status = 'waiting', finished_at = NULL WHERE job_id = ? AND status IN ('failed', 'cancelled')"
+    sql = """UPDATE steps SET status = 'waiting', finished_at = NULL, retries = retries + (status = 'failed')
+             WHERE job_id = ? AND status IN ('failed', 'cancelled')"""
     if keys is None:
         count = tx.execute(sql, [job_id]).rowcount
     else:
@@ -288,4 +299,5 @@ def recent(db: Database, limit: int = 20, before: str = "~") -> list[dict[str, A
 def statuses(db: Database, job_ids: Sequence[str]) -> dict[str, tuple[str, str | None]]:
     """(status, owner) of each of *job_ids* that exists."""
     marks = ",".join("?" * len(job_ids))
-    return {job["id"]: (job["status"], job["owner"]) for job in rows(db, f"SELECT id, status, owner FROM jobs WHERE id IN ({marks})", *job_ids)}
+    found = rows(db, f"SELECT id, status, owner FROM jobs WHERE id IN ({marks})", *job_ids)
+    return {job["id"]: (job["status"], job["owner"]) for job in found}

@@ -104,3 +104,15 @@ def m002_journal(db: Database) -> None:
         CREATE INDEX calls_by_step ON calls(job_id, item, stage);
         """
     )
+
+
+@migrations()
+def m003_retries(db: Database) -> None:
+    """How often a failed step was begun anew on demand: stored answers of the rounds before do not count for the next."""
+    db.execute("ALTER TABLE steps ADD COLUMN retries INTEGER NOT NULL DEFAULT 0")
+
+
+def newer(db: Database) -> str | None:
+    """The first migration that was applied to the database and is not known here: a newer version of the product has used it."""
+    known = {migration.name for migration in migrations.pending(Database(memory=True))}
+    return next((migration.name for migration in migrations.applied(db) if migration.name not in known), None)

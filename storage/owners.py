@@ -10,7 +10,7 @@ from storage.clock import new_id
 
 
 class Owner:
-    """This process as a runner of jobs. Its *id* stands in the journal beside what it has claimed."""
+    """A process as a runner of jobs: this one. Its *id* stands in the journal beside what it has claimed."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder / "owners"

@@ -34,7 +34,7 @@ def create(
     tx: Transaction, persona_id: str, *, name: str, language: str, picture: str | None, options: dict[str, Any], job_id: str, now: datetime
 ) -> None:
     """Write a persona that has no stages yet; *name* is shown until the core stage gives it one."""
-    tx["personas"].insert(
+    tx.table("personas").insert(
         {
             "id": persona_id,
             "name": name,
@@ -55,7 +55,7 @@ def save_stage(tx: Transaction, made: StageVersion, now: datetime) -> int:
     )
     version = (latest["version"] if latest else 0) + 1
     output = json.dumps(made.output, ensure_ascii=False)
-    tx["stages"].insert(
+    tx.table("stages").insert(
         {
             "persona_id": made.persona_id,
             "stage": made.stage,

@@ -45,7 +45,8 @@ Message = dict[str, Any]
 class Caller:
     """On whose behalf a call is made: the step, how urgent it is (0: a person waits), and who hears of delays.
 
-    *redo* says that the step was begun before, so stored answers are looked for first.
+    *redo* says that the step was begun before, so stored answers are looked for first; *retries* counts how often it was begun anew on
+    demand after it had failed, when the answers it failed with are not wanted again.
     """
 
     job_id: str
@@ -53,6 +54,7 @@ class Caller:
     stage: str
     priority: int = 0
     redo: bool = False
+    retries: int = 0
     report: Callable[[dict[str, Any]], None] = lambda _: None
 
 
@@ -70,9 +72,9 @@ class Request:
     seed: int | None = None
     max_tokens: int | None = None
 
-    def digest(self) -> str:
-        """What tells this request from others of its step."""
-        parts = [self.messages, self.schema_name, self.schema, self.model, self.nth, self.temperature, self.seed, self.max_tokens]
+    def digest(self, retries: int = 0) -> str:
+        """What tells this request from others of its step; *retries* is the caller's."""
+        parts = [retries, self.messages, self.schema_name, self.schema, self.model, self.nth, self.temperature, self.seed, self.max_tokens]
         return hashlib.sha256(json.dumps(parts, ensure_ascii=False, sort_keys=True).encode()).hexdigest()[:32]
 
 
@@ -131,7 +133,7 @@ class Writer:
 
     async def complete(self, request: Request, caller: Caller) -> Answer:
         """Ask, and return the answer once it is stored. Raises :class:`WriterError` with the server's words when it is given up."""
-        digest = request.digest()
+        digest = request.digest(caller.retries)
         if caller.redo:
             stored = await self._store.fetch(calls.find_answer, caller.job_id, caller.item, caller.stage, digest)
             if stored:
@@ -159,7 +161,8 @@ class Writer:
             self.traffic.retries += 1
             if isinstance(error, Trouble):
                 log.info("%s/%s: %s; again in %.1f s", caller.stage, caller.item, error, wait)
-                caller.report({"phase": "retrying", "kind": error.kind, "words": error.words, "attempt": state.attempt_number, "wait": wait})
+                told = {"kind": error.kind, "words": error.words, "attempt": state.attempt_number, "wait": wait}
+                caller.report({"phase": "retrying", **told})
 
         async for attempt in AsyncRetrying(
             retry=retry_if_exception(worth_it), wait=_wait, stop=stop_before_delay(self._retry_budget), before_sleep=tell, reraise=True
@@ -265,11 +268,12 @@ def _is_loopback(base_url: str) -> bool:
 
 async def _cap(response: httpx2.Response) -> None:
     """Give up on an answer that is larger than any answer can be, before it fills the memory."""
-    response.stream = _Capped(response.stream)
+    if isinstance(response.stream, httpx2.AsyncByteStream):
+        response.stream = _Capped(response.stream)
 
 
 class _Capped(httpx2.AsyncByteStream):
-    def __init__(self, stream: Any) -> None:
+    def __init__(self, stream: httpx2.AsyncByteStream) -> None:
         self._stream = stream
 
     async def __aiter__(self) -> AsyncIterator[bytes]:

@@ -28,7 +28,7 @@ class Profile:
     refused: set[str] = field(default_factory=set)
     tokens_field: Literal["max_tokens", "max_completion_tokens"] = "max_tokens"
 
-    def parameters(self, level: Format, schema_name: str, schema: dict[str, Any], **wanted: Any) -> dict[str, Any]:
+    def parameters(self, level: Format, schema_name: str, schema: dict[str, Any], **wanted: float | None) -> dict[str, Any]:
         """The request's parameters beside model and messages; what is ``None`` or refused is left out."""
         given: dict[str, Any] = {
             name: value for name, value in wanted.items() if value is not None and name not in self.refused and name != "max_tokens"

@@ -8,7 +8,7 @@ Pydantic on the answer.
 from __future__ import annotations
 
 from functools import cache
-from typing import Any
+from typing import Any, cast
 
 from pydantic import BaseModel
 
@@ -21,10 +21,10 @@ def wire_schema(model: type[BaseModel]) -> dict[str, Any]:
     """The schema of *model* with references resolved, closed objects and every property required. Do not change the result."""
     schema = model.model_json_schema()
     definitions = schema.pop("$defs", {})
-    return _close(schema, definitions)
+    return cast("dict[str, Any]", _close(schema, definitions))
 
 
-def _close(node: Any, definitions: dict[str, Any]) -> Any:
+def _close(node: object, definitions: dict[str, Any]) -> object:
     if isinstance(node, list):
         return [_close(item, definitions) for item in node]
     if not isinstance(node, dict):

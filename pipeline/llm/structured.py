@@ -74,7 +74,8 @@ class _Conversation(Generic[T]):
             self.caller.report({"phase": "repairing", "nth": nth, "problems": self.problems})
             self._next_turn(answer)
         shown = "; ".join(self.problems[:3])
-        raise WriterError("invalid", "The model's answers were invalid {count} times, last: {problems}.", count=MOST_ANSWERS, problems=shown)
+        sentence = "The model's answers were invalid {count} times, last: {problems}."
+        raise WriterError("invalid", sentence, count=MOST_ANSWERS, problems=shown)
 
     async def _answer(self, nth: int) -> Answer:
         """One answer, going down the ladder as the server refuses formats; up again if it rejects the question in any format."""
@@ -183,7 +184,7 @@ _decoder = json.JSONDecoder()
 
 
 def _loads(text: str) -> dict[str, object] | None:
-    """orjson refuses what breaks later, in the database or on the wire: NaN, infinities, lone surrogates, absurd nesting."""
+    """Read with orjson: it refuses what breaks later, in the database or on the wire (NaN, infinity, lone surrogates, absurd nesting)."""
     try:
         found = orjson.loads(text.strip())
     except orjson.JSONDecodeError:

@@ -10,9 +10,8 @@ import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from email.utils import parsedate_to_datetime
 from datetime import UTC, datetime
-from typing import Any
+from email.utils import parsedate_to_datetime
 
 import openai
 
@@ -144,7 +143,8 @@ def _from_status(error: openai.APIStatusError) -> Trouble:
     if status in (408, 409, 425) or status >= 500:
         return Trouble("server_error", words, http_status=status, retry_after=_retry_after(error.response.headers))
     if status in (301, 302, 303, 307, 308):
-        return Trouble("rejected", f"redirects to another address (HTTP {status}); set OPENAI_BASE_URL to the final one", http_status=status)
+        words = f"redirects to another address (HTTP {status}); set OPENAI_BASE_URL to the final one"
+        return Trouble("rejected", words, http_status=status)
     return Trouble("rejected", words, http_status=status, param=error.param)
 
 

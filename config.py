@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Annotated, Literal
 from urllib.parse import urlsplit
 
-from pydantic import AliasChoices, Field, SecretStr, ValidationError, field_validator
+from pydantic import AliasChoices, Field, SecretStr, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from errors import ConfigError
@@ -50,6 +50,8 @@ class Settings(BaseSettings):
     """Sampling temperature; the server's own default when empty."""
     stage_order: Literal["graph", "sequential"] = "graph"
     """``graph`` starts a stage as soon as what it needs is done; ``sequential`` runs the seven strictly in order."""
+    offline_latency: float = Field(0.4, ge=0, le=60)
+    """Seconds that the embedded offline writer takes for a call, so that a demo can be watched; 0: as fast as it can."""
 
     # Images.
     image_engine: Literal["auto", "diffusers", "preview"] = "auto"
@@ -91,20 +93,31 @@ class Settings(BaseSettings):
     ui_language: Literal["auto", "en", "zh"] = "auto"
     """Language of the pages; ``auto`` follows the browser."""
 
+    @model_validator(mode="before")
+    @classmethod
+    def _without_blanks(cls, given: dict[str, object]) -> dict[str, object]:
+        """Values without the blanks around them (a key read from a file ends in a line break); one that is all blank means the default."""
+        plain = {name: value.strip() if isinstance(value, str) else value for name, value in given.items()}
+        return {name: value for name, value in plain.items() if value != ""}
+
     @field_validator("openai_base_url")
     @classmethod
     def _is_http_address(cls, value: str | None) -> str | None:
         if value is None:
             return None
-        parts = urlsplit(value)
-        if parts.scheme not in ("http", "https") or not parts.netloc:
-            raise ValueError("must start with http:// or https://, for example http://127.0.0.1:8000/v1")
+        try:
+            parts = urlsplit(value)
+            usable = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+        except ValueError:  # its words would repeat the address
+            usable = False
+        if not usable:
+            raise ValueError("must start with http:// or https:// and name a host, for example http://127.0.0.1:8000/v1")
         return value.rstrip("/")
 
     @field_validator("image_size")
     @classmethod
     def _is_width_by_height(cls, value: str) -> str:
-        if not re.fullmatch(r"[1-9]\d{1,3}x[1-9]\d{1,3}", value):
+        if not re.fullmatch(r"[1-9][0-9]{1,3}x[1-9][0-9]{1,3}", value):
             raise ValueError("must be WIDTHxHEIGHT in pixels, for example 1024x1024")
         return value
 
@@ -114,6 +127,14 @@ class Settings(BaseSettings):
         if value and not value.startswith("/"):
             raise ValueError("must be a path that starts with /, for example /studio")
         return value.rstrip("/")
+
+    @field_validator("data_dir")
+    @classmethod
+    def _is_at_home(cls, value: Path) -> Path:
+        try:
+            return value.expanduser()
+        except RuntimeError:
+            raise ValueError("names a user's home that does not exist") from None
 
     @field_validator("auth", mode="before")
     @classmethod
@@ -142,7 +163,7 @@ class Settings(BaseSettings):
 def load_settings(**overrides: object) -> Settings:
     """Read the settings; *overrides* (from command-line flags, ``None`` means not given) win over environment and ``.env``.
 
-    Raises :class:`ConfigError` with one sentence that names the first wrong variable; the wrong value itself is not repeated for secrets.
+    Raises :class:`ConfigError` with one sentence that names the first wrong variable; what may hold a secret is not repeated.
     """
     given = {name: value for name, value in overrides.items() if value is not None}
     try:
@@ -151,16 +172,18 @@ def load_settings(**overrides: object) -> Settings:
         raise ConfigError("{sentence}", sentence=_sentence(error)) from None
     except UnicodeDecodeError:
         raise ConfigError(".env is not a UTF-8 text file.") from None
+    except OSError as error:
+        raise ConfigError(".env cannot be read: {reason}.", reason=error.strerror or error) from None
 
 
-_SECRETS = {"OPENAI_API_KEY", "AUTH"}
+_NOT_REPEATED = {"OPENAI_API_KEY", "OPENAI_BASE_URL", "AUTH"}
+"""Variables whose value may hold a secret, as an address does that has a password or a key in it."""
 
 
 def _sentence(error: ValidationError) -> str:
     first = error.errors()[0]
-    # The location is the name the value came under: the field's own, or an alias such as API_KEY.
     variable = str(first["loc"][0]).upper() if first["loc"] else "A setting"
     reason = first["msg"].removeprefix("Value error, ")
     reason = reason[:1].lower() + reason[1:]
-    shown = "" if variable in _SECRETS else f" (it is {str(first['input'])[:80]!r})"
+    shown = "" if variable in _NOT_REPEATED else f" (it is {str(first['input'])[:80]!r})"
     return f"{variable}: {reason}{shown}."

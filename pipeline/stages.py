@@ -60,6 +60,31 @@ class Wishes:
     temperature: float | None = None
     seed: int | None = None
 
+    @classmethod
+    def said(
+        cls,
+        language: str | None = "",
+        location: str | None = "",
+        goal: str | None = "",
+        instructions: str | None = "",
+        temperature: float | None = None,
+        seed: int | None = None,
+    ) -> Wishes:
+        """Wishes from what a person typed: trimmed, cut at :data:`LONGEST_WISH` characters (names at :data:`LONGEST_NAME`), empty for
+        ``None``.
+        """
+        language = _trimmed(language, LONGEST_NAME) or cls.language
+        places = _trimmed(location, LONGEST_NAME)
+        return cls(language, places, _trimmed(goal, LONGEST_WISH), _trimmed(instructions, LONGEST_WISH), temperature, seed)
+
+
+LONGEST_WISH = 2000
+LONGEST_NAME = 120
+
+
+def _trimmed(text: str | None, limit: int) -> str:
+    return (text or "").strip()[:limit].strip()
+
 
 @dataclass(frozen=True)
 class Material:
@@ -92,7 +117,8 @@ def messages(stage: Stage, material: Material) -> list[Message]:
     wishes = material.wishes
     text = ""
     if stage.needs:
-        shown = {key: json.dumps(material.outputs[key], ensure_ascii=False) for key in stage.needs}
+        # JSON may write / as \/, so a text cannot close the block of material that it stands in.
+        shown = {key: json.dumps(material.outputs[key], ensure_ascii=False).replace("</", "<\\/") for key in stage.needs}
         text = prompts.render("persona", core=shown["core"], strategy=shown.get("strategy")) + "\n"
     text += prompts.render(stage.key, location=wishes.location, goal=wishes.goal, instructions=wishes.instructions)
     if material.instruction:

@@ -6,7 +6,8 @@ import asyncio
 import logging
 import os
 from collections.abc import AsyncIterator, Sequence
-from dataclasses import dataclass
+from contextlib import aclosing
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from io import BytesIO
 from pathlib import Path
@@ -16,14 +17,14 @@ from PIL import Image
 
 from config import Settings
 from errors import ConflictError, NotFoundError, StudioError
-from pipeline import persona_steps, uploads, views
+from pipeline import live, persona_steps, uploads, views
 from pipeline.events import Event
 from pipeline.formats import cards
 from pipeline.jobs import Jobs, Result, Step
 from pipeline.llm.client import Writer
 from pipeline.llm.gate import Gate
 from pipeline.offline.embedded import EmbeddedWriter
-from pipeline.stages import Wishes
+from pipeline.stages import STAGES, Wishes
 from pipeline.uploads import Picture
 from storage import jobs as journal
 from storage import personas
@@ -62,7 +63,7 @@ class Studio:
         self._store = Store(settings.data_dir)
         self._owner = Owner(settings.data_dir)
         self.uploads = Files(settings.data_dir / "uploads")
-        self._embedded = EmbeddedWriter() if settings.offline else None
+        self._embedded = EmbeddedWriter(settings.offline_latency, jitter=0.3) if settings.offline else None
         self._writer: Writer | None = None
         self._jobs: Jobs | None = None
         self._cleaned: dict[str, Picture] = {}
@@ -87,11 +88,15 @@ class Studio:
         await self._jobs.start()
         self.state = "ok"
 
-    async def stop(self, grace: float = 10) -> None:
-        """Take no further step, give those under way *grace* seconds, close everything."""
+    async def drain(self, grace: float = 10) -> None:
+        """Take no further step and give those under way *grace* seconds. What was saved can still be read."""
         self.state = "draining"
         if self._jobs:
             await self._jobs.stop(grace)
+
+    async def stop(self, grace: float = 10) -> None:
+        """Take no further step, give those under way *grace* seconds, close everything."""
+        await self.drain(grace)
         if self._writer:
             await self._writer.close()
         if self._embedded:
@@ -117,12 +122,21 @@ class Studio:
             return await uploads.clean(upload.path, upload.name, self.uploads, limit_mb=self.settings.max_upload_mb, known=self._cleaned)
 
     async def create_personas(
-        self, pictures: Sequence[tuple[Upload, Picture]], wishes: Wishes, *, order: str | None = None, priority: int = 0
+        self,
+        pictures: Sequence[tuple[Upload, Picture]],
+        wishes: Wishes,
+        *,
+        order: str | None = None,
+        priority: int = 0,
+        extra: dict[str, Any] | None = None,
     ) -> tuple[str, list[str]]:
         """Start a job that writes one persona a picture. Returns its id and the personas' ids, in the order of *pictures*.
 
-        *priority* 0 is for a person who waits; a batch takes a higher number and lets that person's calls pass.
+        *priority* 0 is for a person who waits; a batch takes a higher number and lets that person's calls pass. *extra* is kept in the
+        job's params, for whoever started it.
         """
+        if wishes.temperature is None:
+            wishes = replace(wishes, temperature=self.settings.temperature)
         ids = [new_id() for _ in pictures]
         names = [_stem(upload.name) for upload, _ in pictures]
 
@@ -141,7 +155,7 @@ class Studio:
 
         title = names[0] if len(names) == 1 else f"{len(names)} personas"
         steps = persona_steps.graph(ids, order or self.settings.stage_order)
-        job_id = await self.jobs.submit("persona", title, steps, params={"personas": ids}, priority=priority, also=create)
+        job_id = await self.jobs.submit("persona", title, steps, params={**(extra or {}), "personas": ids}, priority=priority, also=create)
         return job_id, ids
 
     async def create_persona(self, upload: Upload, wishes: Wishes) -> tuple[str, str]:
@@ -162,9 +176,28 @@ class Studio:
         if not await self.jobs.retry(persona["job_id"], [(persona_id, stage)]):
             raise ConflictError("This stage is not failed, so there is nothing to retry.")
 
+    async def complete(self, persona_id: str) -> None:
+        """Write what is missing of a persona whose job was stopped or failed in parts; other personas of that job stay as they are."""
+        job_id = (await self._store.fetch(personas.get, persona_id))["job_id"]
+        if await self.jobs.retry(job_id, [(persona_id, stage.key) for stage in STAGES]):
+            return
+        if (await self._store.fetch(journal.get, job_id))["status"] != "paused" or not await self.jobs.resume(job_id):
+            raise ConflictError("Nothing is missing, or it is being written already.")
+
     async def persona(self, persona_id: str) -> dict[str, Any]:
         """The persona with its stages; see :func:`pipeline.views.persona`."""
         return await self._store.fetch(views.persona, persona_id)
+
+    async def follow(self, persona_id: str) -> AsyncIterator[dict[str, Any]]:
+        """The persona's view at once and after every change, for as long as its job runs; see :func:`pipeline.live.follow`."""
+        job_id = (await self._store.fetch(personas.get, persona_id))["job_id"]
+        async with aclosing(live.follow(lambda: self.persona(persona_id), self.watch(job_id), persona_id)) as seen:
+            async for view in seen:
+                yield view
+
+    def picture(self, name: str) -> Path:
+        """Where the stored picture *name* is. Raises :class:`NotFoundError` for anything that is not one."""
+        return self.uploads.path(name)
 
     async def personas(self, limit: int = 24, before: str = "~") -> list[dict[str, Any]]:
         """The newest personas, by key downwards from *before*."""
@@ -202,6 +235,11 @@ class Studio:
     async def recent_jobs(self, limit: int = 20) -> list[dict[str, Any]]:
         """The newest jobs with their counts."""
         return await self._store.fetch(journal.recent, limit)
+
+    async def elsewhere(self, job_id: str) -> bool:
+        """True while another living process runs the job."""
+        _, owner = (await self._store.fetch(journal.statuses, [job_id])).get(job_id, ("", None))
+        return owner not in (None, self._owner.id) and await asyncio.to_thread(self._owner.alive, owner)
 
     async def cancel(self, job_id: str) -> bool:
         """Stop a job for good; what is done stays. False when it had ended already."""

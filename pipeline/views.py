@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import Any
 
@@ -12,17 +14,28 @@ from storage import calls, jobs, personas
 from storage.clock import parse
 
 
+@contextmanager
+def _one_moment(db: Database) -> Iterator[None]:
+    """All queries inside see the same state: a step that is done has its output."""
+    db.conn.execute("BEGIN")
+    try:
+        yield
+    finally:
+        db.conn.rollback()
+
+
 def persona(db: Database, persona_id: str) -> dict[str, Any]:
     """A persona with its seven stages: ``{id, name, status, picture, job, stages: [...], progress: {...}}``.
 
     A stage is ``{key, title, title_zh, status, needs, output, error_kind, error, seconds, since, calls, tokens}``; *status* is
     ``waiting``, ``blocked`` (something it needs failed), ``running``, ``done``, ``failed`` or ``cancelled``.
     """
-    row = personas.get(db, persona_id)
-    current = personas.current_stages(db, persona_id)
-    job = jobs.get(db, row["job_id"]) if row["job_id"] else None
-    steps = {step["stage"]: step for step in jobs.steps(db, row["job_id"]) if step["item"] == persona_id} if job else {}
-    spent = {stage: totals for (item, stage), totals in calls.totals(db, row["job_id"]).items() if item == persona_id} if job else {}
+    with _one_moment(db):
+        row = personas.get(db, persona_id)
+        current = personas.current_stages(db, persona_id)
+        job = jobs.get(db, row["job_id"]) if row["job_id"] else None
+        steps = {step["stage"]: step for step in jobs.steps(db, row["job_id"]) if step["item"] == persona_id} if job else {}
+        spent = {stage: totals for (item, stage), totals in calls.totals(db, row["job_id"]).items() if item == persona_id} if job else {}
     shown = [_stage(stage, current.get(stage.key), steps, spent.get(stage.key, {})) for stage in STAGES]
     return {
         "id": row["id"],
@@ -34,7 +47,7 @@ def persona(db: Database, persona_id: str) -> dict[str, Any]:
         "source": row["options"].get("source", ""),
         "created_at": row["created_at"],
         "status": _persona_status(shown, job["status"] if job else None),
-        "job": {"id": job["id"], "status": job["status"]} if job else None,
+        "job": {"id": job["id"], "status": job["status"], "personas": len(job["params"].get("personas", ()))} if job else None,
         "stages": shown,
         "progress": _progress(shown, job),
     }
@@ -99,10 +112,12 @@ def _elapsed(job: dict[str, Any]) -> float | None:
 
 
 def job(db: Database, job_id: str) -> dict[str, Any]:
-    """A job with its counts and steps: ``{id, kind, title, status, done, failed, total, steps, personas, calls, tokens}``."""
-    row = jobs.get(db, job_id)
-    steps = jobs.steps(db, job_id)
-    spent = calls.totals(db, job_id).values()
+    """A job with its counts and steps: ``{id, kind, title, status, done, failed, total, steps, personas, params, calls, tokens}``."""
+    with _one_moment(db):
+        row = jobs.get(db, job_id)
+        steps = jobs.steps(db, job_id)
+        spent = calls.totals(db, job_id).values()
+        written = personas.of_job(db, job_id)
     return {
         "id": row["id"],
         "kind": row["kind"],
@@ -115,7 +130,8 @@ def job(db: Database, job_id: str) -> dict[str, Any]:
         "failed": sum(step["status"] == "failed" for step in steps),
         "calls": sum(totals["calls"] for totals in spent),
         "tokens": sum(totals["prompt_tokens"] + totals["completion_tokens"] for totals in spent),
-        "personas": [found["id"] for found in personas.of_job(db, job_id)],
+        "personas": [found["id"] for found in written],
+        "params": row["params"],
         "steps": [
             {key: step[key] for key in ("item", "stage", "status", "attempts", "error_kind", "error")} | {"seconds": _seconds(step)}
             for step in steps

@@ -1,5 +1,5 @@
 # ruff: noqa: INP001 - a script beside its drawings, not a package
-"""Render the sample illustrations: every ``*.svg`` beside this file becomes a JPEG in the folder above.
+"""Render the sample illustrations: every ``*.svg`` beside this file becomes a JPEG in the folder above, and a thumbnail.
 
 .. code-block:: sh
 
@@ -23,6 +23,7 @@ HERE = Path(__file__).resolve().parent
 SCALE = 2
 """Drawn at twice the size, then reduced: cleaner edges."""
 BEST, WORST = 86, 60
+THUMB = 192
 LIMIT = 245_000
 """Bytes a picture may take; the quality is lowered until it fits."""
 
@@ -38,6 +39,15 @@ def save(picture: Image.Image, target: Path) -> None:
             sys.stdout.write(f"{target.name}: {size}, quality {quality}\n")
             return
     raise SystemExit(f"{target.name}: over {LIMIT} bytes even at quality {WORST}")
+
+
+def save_thumb(picture: Image.Image, target: Path) -> None:
+    """Write the middle square of ``picture``, small, for the strip of samples on the page."""
+    edge = min(picture.size)
+    left, top = (picture.width - edge) // 2, (picture.height - edge) // 2
+    small = picture.crop((left, top, left + edge, top + edge)).resize((THUMB, THUMB), Image.Resampling.LANCZOS)
+    target.parent.mkdir(exist_ok=True)
+    small.save(target, "WEBP", quality=80)
 
 
 def main() -> None:
@@ -59,7 +69,9 @@ def main() -> None:
             page.set_content(f"<!doctype html><style>body{{margin:0}}svg{{display:block}}</style>{svg}")
             shot = Image.open(io.BytesIO(page.screenshot())).convert("RGB")
             page.close()
-            save(shot.resize((width, height), Image.Resampling.LANCZOS), HERE.parent / f"{source.stem}.jpg")
+            picture = shot.resize((width, height), Image.Resampling.LANCZOS)
+            save(picture, HERE.parent / f"{source.stem}.jpg")
+            save_thumb(picture, HERE.parent / "thumbs" / f"{source.stem}.webp")
         browser.close()
 
 

@@ -1,0 +1,180 @@
+"""The web entry: settings -> Studio -> pages on one FastAPI app.
+
+``python app.py`` serves until SIGTERM or SIGINT, then takes no further step, finishes what is under way within the grace time, and
+exits 0.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import signal
+import socket
+import sys
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from pathlib import Path
+from urllib.parse import quote
+
+import gradio as gr
+import uvicorn
+from fastapi import FastAPI
+from fastapi.responses import FileResponse, JSONResponse, Response
+from fastapi.staticfiles import StaticFiles
+
+from config import Settings, load_settings
+from errors import ConfigError, NotFoundError, StudioError
+from pages import site
+from pages.language import translations
+from pages.shell import Shell
+from pages.theme import CSS_FILES, theme
+from pipeline.studio import Studio
+
+log = logging.getLogger("persona_studio")
+
+ASSETS = Path(__file__).resolve().parent / "assets"
+GRACE = 15
+"""Seconds that steps under way are given when the server is told to stop."""
+FOR_EVER = {"cache-control": "public, max-age=31536000, immutable"}
+
+
+def create_app(settings: Settings, studio: Studio) -> FastAPI:
+    """The web app around *studio*, which it starts and stops."""
+
+    @asynccontextmanager
+    async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
+        await studio.start()
+        try:
+            yield
+        finally:
+            await studio.stop(grace=0)
+
+    app = FastAPI(title="Persona Studio", lifespan=lifespan, docs_url=None, redoc_url=None, openapi_url=None)
+    _add_routes(app, studio)
+    app.add_middleware(Shell, pages=site.PATHS, fixed=settings.ui_language)
+    return gr.mount_gradio_app(
+        app,
+        site.build(studio),
+        path="/",
+        root_path=settings.root_path or None,
+        favicon_path=str(ASSETS / "brand" / "favicon.ico"),
+        footer_links=[],
+        run_history=False,
+        max_file_size=int(settings.max_upload_mb * 2**20),
+        enable_monitoring=False,
+        show_error=True,
+        ssr_mode=False,
+        i18n=translations(),
+        theme=theme(),
+        css_paths=CSS_FILES,
+    )
+
+
+def _add_routes(app: FastAPI, studio: Studio) -> None:
+    @app.get("/healthz")
+    async def health() -> Response:
+        state = studio.health()
+        return JSONResponse(state, 200 if state["status"] == "ok" else 503, {"cache-control": "no-store"})
+
+    @app.get("/pictures/{name}")
+    async def picture(name: str) -> Response:
+        """A stored picture; its name is the hash of what is in it, so it never changes."""
+        return FileResponse(await asyncio.to_thread(studio.picture, name), headers=FOR_EVER)
+
+    @app.get("/cards/{persona_id}.{kind}")
+    async def card(persona_id: str, kind: str) -> Response:
+        """A persona as a character card, JSON or PNG."""
+        name, content = await studio.card_file(persona_id, kind)
+        media_type = "image/png" if kind == "png" else "application/json"
+        return Response(content, media_type=media_type, headers={"content-disposition": _attachment(name), "cache-control": "no-store"})
+
+    @app.exception_handler(NotFoundError)
+    async def not_found(_request: object, error: NotFoundError) -> Response:
+        return JSONResponse({"error": str(error)}, 404)
+
+    app.mount("/brand", StaticFiles(directory=ASSETS / "brand"))
+    app.mount("/samples", StaticFiles(directory=ASSETS / "samples"))
+
+
+def _attachment(name: str) -> str:
+    """A Content-Disposition that names the file in any script (RFC 6266)."""
+    plain = name.encode("ascii", "ignore").decode().strip("_. ") or f"persona.{name.rsplit('.', 1)[-1]}"
+    return f"attachment; filename=\"{plain}\"; filename*=UTF-8''{quote(name)}"
+
+
+class _Server(uvicorn.Server):
+    """uvicorn that leaves signals to us: it would end the process by the signal, where we promise exit code 0."""
+
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        yield
+
+
+async def serve(settings: Settings, listening: socket.socket) -> None:
+    """Serve on the bound socket *listening* until told to stop."""
+    studio = Studio(settings, serving=True)
+    app = create_app(settings, studio)
+    server = _Server(uvicorn.Config(app, log_level="warning", timeout_graceful_shutdown=2, root_path=settings.root_path))
+    stopping: list[asyncio.Task[None]] = []
+
+    async def drain() -> None:
+        log.info("stopping: steps under way have %d s", GRACE)
+        await studio.drain(GRACE)
+        server.should_exit = True
+
+    def told_to_stop() -> None:
+        if stopping:
+            server.should_exit = server.force_exit = True
+        else:
+            stopping.append(asyncio.get_running_loop().create_task(drain()))
+
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, told_to_stop)
+    host, port = listening.getsockname()[:2]
+    log.info("Persona Studio is at http://%s:%d%s%s", host, port, settings.root_path, "  (offline demo writer)" if settings.offline else "")
+    await server.serve(sockets=[listening])
+
+
+def bind(settings: Settings) -> socket.socket:
+    """A socket bound to HOST and PORT. Raises :class:`ConfigError` where that cannot be had."""
+    family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
+    listening = socket.socket(family, socket.SOCK_STREAM)
+    listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listening.bind((settings.host, settings.port))
+    except OSError as error:
+        listening.close()
+        reason = error.strerror or str(error)
+        raise ConfigError(
+            "HOST and PORT: cannot listen on {host}:{port} ({reason}). Set PORT to a free one.",
+            host=settings.host,
+            port=settings.port,
+            reason=reason,
+        ) from error
+    return listening
+
+
+def main() -> int:
+    """Exit code 0 after an orderly stop, 2 where a setting or the data folder cannot be used."""
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s", datefmt="%H:%M:%S")
+    for chatty in ("httpx", "httpx2", "httpcore", "aiohttp.access"):
+        logging.getLogger(chatty).setLevel(logging.WARNING)
+    os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")
+    os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
+    try:
+        settings = load_settings()
+        if settings.auth:
+            raise ConfigError(
+                "AUTH is not supported yet. Leave it empty and keep HOST at 127.0.0.1, or put a login in front (reverse proxy)."
+            )
+        with bind(settings) as listening:
+            asyncio.run(serve(settings, listening))
+    except StudioError as error:
+        sys.stderr.write(f"{error}\n")
+        return 2
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,70 @@
+"""The language of the pages: texts of `assets/i18n/`, and which of them a visitor is shown.
+
+The server decides (the UI_LANGUAGE setting, else the visitor's choice kept in a cookie, else what the browser asks for) and tells the
+page, so Gradio's own labels, our cards and the sentences of handlers always agree.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from functools import cache
+from pathlib import Path
+
+import gradio as gr
+from gradio.i18n import I18nData
+
+from errors import StudioError
+
+FOLDER = Path(__file__).resolve().parent.parent / "assets" / "i18n"
+LANGUAGES = {"en": "en", "zh": "zh-CN"}
+"""Our languages and the locale by which Gradio and the browser know each."""
+COOKIE = "studio_language"
+
+Texts = dict[str, str]
+
+
+@cache
+def texts(language: str) -> Texts:
+    """All texts of the pages in *language* (``en`` or ``zh``), by key."""
+    return json.loads((FOLDER / f"{language}.json").read_text("utf-8"))
+
+
+@cache
+def _sentences(language: str) -> Texts:
+    """The sentences of :mod:`errors` in *language*, by their English template."""
+    file = FOLDER / f"errors.{language}.json"
+    return json.loads(file.read_text("utf-8")) if file.exists() else {}
+
+
+def translations() -> gr.I18n:
+    """The same texts for the labels of Gradio's components."""
+    return gr.I18n(**{locale: texts(language) for language, locale in LANGUAGES.items()})
+
+
+def t(key: str) -> I18nData:
+    """A label that the page shows in the visitor's language."""
+    if key not in texts("en"):
+        raise KeyError(key)
+    return I18nData(key)
+
+
+def choose(cookies: Mapping[str, str], accept_language: str, fixed: str = "auto") -> str:
+    """The language for a visitor: *fixed* unless that is ``auto``, else the cookie's, else the first that the browser knows."""
+    wanted = [fixed, cookies.get(COOKIE, ""), *(part.split(";")[0].strip() for part in accept_language.split(","))]
+    return next((language for tag in wanted for language in LANGUAGES if tag.lower().split("-")[0] == language), "en")
+
+
+def of_request(request: gr.Request, fixed: str) -> str:
+    """:func:`choose` for a handler."""
+    return choose(request.cookies or {}, request.headers.get("accept-language", ""), fixed)
+
+
+def say(language: str, key: str, **facts: object) -> str:
+    """The text *key* with *facts* filled in."""
+    return texts(language)[key].format(**facts)
+
+
+def sentence(error: StudioError, language: str) -> str:
+    """What an error says, in *language* where it is known there, else in English."""
+    return _sentences(language).get(error.template, error.template).format(**error.facts)

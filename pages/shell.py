@@ -1,0 +1,83 @@
+"""The HTML page around Gradio's: its language, our texts for the scripts of cards, no addresses of other hosts.
+
+Gradio takes the language of its labels from the browser alone, before any script of an app runs. A visitor may choose here, so the
+page is told its language by a script that comes first.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Collection
+
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.requests import cookie_parser
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from pages.language import LANGUAGES, choose, texts
+
+_FOREIGN_META = re.compile(rb'<meta\s+(?:property|name)="(?:og|twitter):[^>]*>\s*')
+
+
+class Shell:
+    """ASGI middleware that completes the HTML of the *pages* (paths such as ``/``); *fixed* is the UI_LANGUAGE setting."""
+
+    def __init__(self, app: ASGIApp, pages: Collection[str], fixed: str) -> None:
+        self._app = app
+        self._pages = pages
+        self._fixed = fixed
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http" or scope["method"] != "GET" or scope["path"].removeprefix(scope.get("root_path", "")) not in self._pages:
+            await self._app(scope, receive, send)
+            return
+        headers = Headers(scope=scope)
+        language = choose(cookie_parser(headers.get("cookie", "")), headers.get("accept-language", ""), self._fixed)
+        # Uncompressed, so that it can be completed; it is one small file.
+        plain = [(name, value) for name, value in scope["headers"] if name != b"accept-encoding"]
+        await self._app({**scope, "headers": plain}, receive, _Completed(send, language))
+
+
+class _Completed:
+    """Holds back the response until it is whole, then sends it completed where it is an HTML page."""
+
+    def __init__(self, send: Send, language: str) -> None:
+        self._send = send
+        self._language = language
+        self._start: Message = {}
+        self._body = b""
+
+    async def __call__(self, message: Message) -> None:
+        if message["type"] == "http.response.start":
+            self._start = message
+            return
+        self._body += message.get("body", b"")
+        if message.get("more_body"):
+            return
+        headers = MutableHeaders(raw=self._start["headers"])
+        if headers.get("content-type", "").startswith("text/html"):
+            self._body = complete(self._body, self._language)
+            headers["content-length"] = str(len(self._body))
+            headers["content-language"] = LANGUAGES[self._language]
+            headers["cache-control"] = "no-store"
+            headers["vary"] = "cookie, accept-language"
+        await self._send(self._start)
+        await self._send({"type": "http.response.body", "body": self._body})
+
+
+def complete(html: bytes, language: str) -> bytes:
+    """*html* in *language*: its ``lang``, the locale and the texts for scripts, and no pictures of Gradio's on other hosts."""
+    locale = LANGUAGES[language]
+    script = (
+        f"for (const name of ['language', 'languages']) Object.defineProperty(navigator, name, "
+        f"{{get: () => name === 'language' ? '{locale}' : ['{locale}']}});"
+        f"window.studio = {{language: '{language}', texts: {_for_script(texts(language))}}};"
+    )
+    html = _FOREIGN_META.sub(b"", html)
+    html = html.replace(b'lang="en"', f'lang="{locale}"'.encode(), 1)
+    return html.replace(b"<head>", f"<head><script>{script}</script>".encode(), 1)
+
+
+def _for_script(value: object) -> str:
+    """JSON that can stand inside ``<script>``."""
+    return json.dumps(value, ensure_ascii=False).replace("<", "\\u003c")

@@ -53,12 +53,16 @@ def create_app(settings: Settings, studio: Studio) -> FastAPI:
     app = FastAPI(title="Persona Studio", lifespan=lifespan, docs_url=None, redoc_url=None, openapi_url=None)
     _add_routes(app, studio)
     app.add_middleware(Shell, pages=site.PATHS, fixed=settings.ui_language)
+    blocks = site.build(studio)
+    # Gradio checks which paths a browser may name only in apps that were "launched"; a mounted one would read any file of the machine.
+    blocks.has_launched = True
     return gr.mount_gradio_app(
         app,
-        site.build(studio),
+        blocks,
         path="/",
         root_path=settings.root_path or None,
         favicon_path=str(ASSETS / "brand" / "favicon.ico"),
+        allowed_paths=[str(ASSETS / "samples")],
         footer_links=[],
         run_history=False,
         max_file_size=int(settings.max_upload_mb * 2**20),
@@ -121,6 +125,8 @@ async def serve(settings: Settings, listening: socket.socket) -> None:
     async def drain() -> None:
         log.info("stopping: steps under way have %d s", GRACE)
         await studio.drain(GRACE)
+        # Open tabs hold streams that never end by themselves; uvicorn cuts them off, and would log each as an error.
+        logging.getLogger("uvicorn.error").setLevel(logging.CRITICAL)
         server.should_exit = True
 
     def told_to_stop() -> None:

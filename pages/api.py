@@ -10,6 +10,7 @@ import gradio as gr
 from gradio.events import api
 
 from errors import StudioError
+from pages.components.reference_image import uploaded
 from pipeline.stages import Wishes
 from pipeline.studio import Studio, Upload
 
@@ -21,8 +22,10 @@ def build(studio: Studio) -> None:
 
     async def start_persona(image: gr.FileData, language: str = "English", instructions: str = "") -> dict[str, Any]:
         """Start writing a persona from a picture. Returns {job, persona}."""
-        upload = Upload(Path(image.path), image.orig_name or Path(image.path).name)
+        file: dict[str, Any] = dict(image)  # what arrives is the plain dictionary
         try:
+            path, name = uploaded(str(file.get("path")), file.get("orig_name"))
+            upload = Upload(Path(path), name)
             job_id, persona_id = await studio.create_persona(upload, Wishes.said(language, instructions=instructions))
         except StudioError as error:
             raise gr.Error(str(error), print_exception=False) from None
@@ -30,7 +33,8 @@ def build(studio: Studio) -> None:
 
     async def job(job_id: str) -> dict[str, Any]:
         """A job: {status, done, failed, total, steps, ...}."""
-        return await _or_error(studio.job(job_id))
+        found = await _or_error(studio.job(job_id))
+        return {key: value for key, value in found.items() if key != "params"}  # they name folders of this machine
 
     async def personas() -> list[dict[str, Any]]:
         """The newest personas: {id, name, archetype, stages, ...}."""

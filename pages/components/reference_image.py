@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import gradio as gr
 from gradio.data_classes import ImageData
+from gradio.utils import get_upload_folder
 
+from errors import UploadError
 from pages.language import t
 
 Chosen = tuple[str, str]
@@ -32,4 +36,14 @@ def reference_image() -> gr.Image:
 def _undecoded(payload: ImageData | None) -> Chosen | None:
     if payload is None or payload.path is None:
         return None
-    return payload.path, payload.orig_name or payload.path.rsplit("/", 1)[-1]
+    return uploaded(payload.path, payload.orig_name)
+
+
+def uploaded(path: str, name: str | None) -> Chosen:
+    """*path* and *name* of a file that was uploaded here. Raises :class:`UploadError` for any other path: a browser or a program may
+    say what it likes.
+    """
+    place = Path(path).resolve()
+    if not place.is_relative_to(Path(get_upload_folder()).resolve()):
+        raise UploadError("That file was not uploaded. Choose it again.")
+    return str(place), name or place.name

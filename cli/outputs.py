@@ -1,0 +1,86 @@
+"""Where persona files go, and how they are written: whole or not at all."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+from errors import ConfigError, StorageError
+
+FOLDER = "personas"
+LONGEST_STEM = 200
+"""Bytes of a picture's name that are kept, so that the file's own name stays within what file systems take."""
+
+
+def places(images: Sequence[Path], output: str | None) -> list[Path]:
+    """The file of each picture, absolute and no two the same. Raises :class:`ConfigError` where *output* cannot be meant."""
+    if output is None or len(images) > 1 or output.endswith(("/", os.sep)) or Path(output).is_dir():
+        return _in_folder(images, Path(FOLDER if output is None else output))
+    target = Path(output)
+    if target.exists() and not target.is_file():
+        raise ConfigError("--persona-output: {path} is not a file.", path=output)
+    return [_absolute(target)]
+
+
+def _in_folder(images: Sequence[Path], folder: Path) -> list[Path]:
+    if folder.exists() and not folder.is_dir():
+        raise ConfigError("--persona-output: {path} is a file, but several personas need a folder.", path=folder)
+    if folder.suffix.lower() == ".json" and not folder.exists():
+        raise ConfigError("--persona-output: {path} reads like a file, but several personas need a folder.", path=folder)
+    taken: set[str] = set()
+    return [_absolute(folder / _free_name(image, taken)) for image in images]
+
+
+def _free_name(image: Path, taken: set[str]) -> str:
+    """The picture's name with ``_persona.json``, numbered where an earlier picture has it already (also on disks that ignore case)."""
+    stem = os.fsencode(image.stem)[:LONGEST_STEM].decode("utf-8", "ignore")
+    name, number = f"{stem}_persona.json", 1
+    while name.casefold() in taken:
+        number += 1
+        name = f"{stem}_persona-{number}.json"
+    taken.add(name.casefold())
+    return name
+
+
+def _absolute(path: Path) -> Path:
+    """Links are followed, so that what a link points to is replaced and not the link."""
+    real = os.path.realpath(path)
+    if real != real.encode("utf-8", "replace").decode():  # the journal keeps it as text
+        raise ConfigError("--persona-output: {path} is not UTF-8.", path=real.encode("utf-8", "replace").decode())
+    return Path(real)
+
+
+def make_folders(targets: Sequence[Path]) -> None:
+    """Make the files' folders before anything is paid for. Raises :class:`ConfigError` where that cannot be done."""
+    for folder in {target.parent for target in targets}:
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise ConfigError("--persona-output: {path} cannot be made: {why}.", path=folder, why=error.strerror or error) from None
+        if not os.access(folder, os.W_OK):
+            raise ConfigError("--persona-output: {path} cannot be written to.", path=folder)
+
+
+def write(target: Path, content: bytes) -> None:
+    """Put *content* at *target*: under a temporary name, on the disk, then renamed. Raises :class:`StorageError`."""
+    temporary = target.with_name(f".{target.stem[:80]}.{os.getpid()}-{time.monotonic_ns()}.part")
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            with temporary.open("wb") as file:
+                file.write(content)
+                file.flush()
+                os.fsync(file.fileno())
+            temporary.replace(target)
+        finally:
+            temporary.unlink(missing_ok=True)
+    except OSError as error:
+        raise StorageError("{path} could not be written: {why}.", path=shown(target), why=error.strerror or error) from None
+
+
+def shown(path: Path) -> str:
+    """The path as short as it can be said here: relative where it lies in the working directory."""
+    here = Path.cwd()
+    return str(path.relative_to(here)) if path.is_relative_to(here) else str(path)

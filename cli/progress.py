@@ -1,0 +1,183 @@
+"""What is under way, on stderr: a bar on a terminal, elsewhere a line for each stage that ended."""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from typing import Any
+
+from tqdm import tqdm
+
+from pipeline.events import Event
+from pipeline.stages import BY_KEY
+
+Key = tuple[str, str, str]
+"""A step: (job, item, stage)."""
+
+RETRY_NOTES = 10.0
+"""Seconds between notes that a server is not answering."""
+NAMES_SHOWN = 3
+NAME_WIDTH = 24
+
+
+class Progress:
+    """Told of every change, it shows it. *quiet* leaves only what failed."""
+
+    def __init__(self, *, quiet: bool) -> None:
+        self.labels: dict[str, str] = {}
+        """What the user calls an item: the picture's name."""
+        self._quiet = quiet
+        self._terminal = sys.stderr.isatty()
+        self._status: dict[Key, str] = {}
+        self._bar: tqdm[Any] | None = None
+        self._began = time.monotonic()
+        self._noted = -RETRY_NOTES
+        self._said: set[str] = set()
+
+    # What happened
+
+    def sync(self, job: dict[str, Any], *, announce: bool = True) -> None:
+        """Take over the states of a job's steps; *announce* says what ended since the last time."""
+        for step in job["steps"]:
+            self._set((job["id"], step["item"], step["stage"]), step["status"], step["error"] or "", announce=announce)
+        self._draw()
+
+    def tell(self, event: Event) -> None:
+        """Show a ``step`` or ``progress`` event."""
+        if event.kind == "progress":
+            self._trouble(event.data)
+        else:
+            self._set((event.job_id, event.item, event.stage), event.status, event.data.get("error", ""), announce=True)
+            self._draw()
+
+    def complete(self, job_id: str, item: str) -> bool:
+        """True when every step of the item is done."""
+        found = [status for key, status in self._status.items() if key[:2] == (job_id, item)]
+        return bool(found) and all(status == "done" for status in found)
+
+    def _set(self, key: Key, status: str, error: str, *, announce: bool) -> None:
+        if self._status.get(key) == status:
+            return
+        self._status[key] = status
+        if not announce:
+            return
+        if status == "failed":
+            self.warn(f"{self._name(key)} failed: {error}")
+        elif status == "done" and not self._terminal:
+            self.note(f"[{time.monotonic() - self._began:.1f} s] {self._count('done')}/{len(self._status)} {self._name(key)}")
+
+    def _trouble(self, data: dict[str, Any]) -> None:
+        if data.get("phase") == "unsaved":
+            if data["words"] not in self._said:
+                self._said.add(data["words"])
+                self.warn(f"{data['words']} Trying again until it works.")
+        elif data.get("phase") == "retrying" and time.monotonic() - self._noted > RETRY_NOTES:
+            self._noted = time.monotonic()
+            self.note(f"The writer did not answer ({data['kind']}: {data['words']}); trying again in {data['wait']:.0f} s.")
+
+    def _name(self, key: Key) -> str:
+        _, item, stage = key
+        title = BY_KEY[stage].title if stage in BY_KEY else stage
+        return f"{self.labels.get(item, item)}: {title}"
+
+    def _count(self, status: str) -> int:
+        return sum(found == status for found in self._status.values())
+
+    # How it is shown
+
+    def note(self, text: str) -> None:
+        """A line, unless it is to be quiet."""
+        if not self._quiet:
+            self.warn(text)
+
+    def warn(self, text: str) -> None:
+        """A line, in any case."""
+        with self.aside(), suppress(OSError):  # nobody reads it any more; the work goes on
+            sys.stderr.write(plain(text) + "\n")
+            sys.stderr.flush()
+
+    @contextmanager
+    def aside(self) -> Iterator[None]:
+        """Take the bar away while something else is written to the terminal."""
+        if self._bar is None:
+            yield
+            return
+        with tqdm.external_write_mode(file=sys.stderr):
+            yield
+
+    def refresh(self) -> None:
+        """Let the bar's clock move on."""
+        if self._bar is not None:
+            with suppress(OSError):
+                self._bar.refresh()
+
+    def close(self) -> None:
+        """Take the bar away for good."""
+        if self._bar is not None:
+            self._bar.close()
+            self._bar = None
+
+    def _draw(self) -> None:
+        if self._quiet or not self._terminal:
+            return
+        done = self._count("done")
+        if self._bar is None:
+            form = "{n_fmt}/{total_fmt} |{bar:20}| {elapsed} (left {remaining}){postfix}"
+            self._bar = tqdm(total=len(self._status), initial=done, file=sys.stderr, leave=False, dynamic_ncols=True, bar_format=form)
+        failed = self._count("failed")
+        running = [self._short(key) for key, status in self._status.items() if status == "running"]
+        more = ", …" if len(running) > NAMES_SHOWN else ""
+        words = [f"{failed} failed"] if failed else []
+        words += [f"writing {len(running)}: {', '.join(running[:NAMES_SHOWN])}{more}"] if running else []
+        self._bar.total, self._bar.n = len(self._status), done
+        self._bar.set_postfix_str("; ".join(words))
+
+    def _short(self, key: Key) -> str:
+        several = len(self.labels) > 1
+        label = plain(self.labels.get(key[1], key[1]))
+        return f"{label[:NAME_WIDTH]}: {key[2]}" if several else key[2]
+
+
+class LogLines(logging.Handler):
+    """Mistakes of the product, with their tracebacks, as lines beside the bar."""
+
+    def __init__(self, progress: Progress) -> None:
+        super().__init__(logging.ERROR)
+        self._progress = progress
+
+    def emit(self, record: logging.LogRecord) -> None:
+        for line in self.format(record).splitlines():
+            self._progress.warn(line)
+
+
+def plain(text: str) -> str:
+    """One line without control characters: neither a file name nor an LLM may speak to the terminal."""
+    return "".join(letter if letter.isprintable() else " " for letter in text)
+
+
+def print_path(path: str) -> None:
+    """A path on stdout, byte for byte as the file system has it."""
+    _to_stdout(os.fsencode(path) + b"\n")
+
+
+def print_json(value: dict[str, Any]) -> None:
+    """One JSON object on stdout, UTF-8 whatever the locale."""
+    _to_stdout(json.dumps(value, ensure_ascii=False, indent=2).encode("utf-8", "backslashreplace") + b"\n")
+
+
+def print_line(text: str) -> None:
+    """A line on stdout."""
+    _to_stdout(plain(text).encode(sys.stdout.encoding or "utf-8", "replace") + b"\n")
+
+
+def _to_stdout(content: bytes) -> None:
+    try:
+        sys.stdout.buffer.write(content)
+        sys.stdout.flush()
+    except BrokenPipeError:  # the reader has left (`| head -1`); the work goes on
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -1,0 +1,179 @@
+"""The command line: the same jobs as the pages run, with progress, files and exit codes.
+
+Exit codes: 0 all was done; 1 something failed (the rest is kept and reported); 2 wrong usage; 130 and 143 stopped by SIGINT and
+SIGTERM. stdout carries what programs read (paths, a table, or with ``--json`` one object), stderr what people read.
+"""
+
+from __future__ import annotations
+
+import argparse
+import shlex
+import sys
+from pathlib import Path
+from typing import Any, NoReturn
+
+from cli.orders import CancelOrder, JobsOrder, Order, PersonaOrder, ResumeOrder
+from config import load_settings
+from errors import ConfigError, NotFoundError, StudioError
+
+VERSION = "0.1.0"
+EXAMPLES = """\
+examples:
+  python main.py --generate-persona --image photo.jpg
+  python main.py --generate-persona --image photo.jpg --language 中文 --location Lisbon --persona-output her.json
+  python main.py --generate-persona --images pictures/*.jpg --persona-output personas/ --custom-instructions "works at night"
+  python main.py --jobs
+  python main.py --resume                      go on with everything that was interrupted, paused or failed
+  python main.py --resume 01K9ZQ3V5YQ8N0V4B1R7  go on with one job
+  python main.py --cancel 01K9ZQ3V5YQ8N0V4B1R7
+
+A real LLM: set OPENAI_API_KEY, and OPENAI_BASE_URL for any OpenAI-compatible server. With neither, an offline demo writer answers.
+
+exit codes: 0 all was done, 1 something failed, 2 wrong usage, 130 stopped with Ctrl-C, 143 stopped by SIGTERM (--resume goes on)"""
+
+PERSONA_FLAGS = (
+    "image", "images", "persona_output", "language", "location", "business_goal", "custom_instructions", "stage_order", "seed",
+)  # fmt: skip
+LARGEST_SEED = 2**63 - 1
+
+
+class Parser(argparse.ArgumentParser):
+    """Wrong usage is one sentence on stderr and exit code 2."""
+
+    def error(self, message: str) -> NoReturn:
+        self.exit(2, f"{self.prog}: {message.rstrip('.')}. See {self.prog} --help.\n")
+
+
+def parser() -> argparse.ArgumentParser:
+    """Flags as SPEC 12 names them. What is not given is ``None``, so that it can be told apart."""
+    made = Parser(
+        prog="main.py",
+        description="Write fictional AI personas from pictures, and go on with what was interrupted.",
+        epilog=EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
+    )
+    made.add_argument("--version", action="version", version=f"Persona Studio {VERSION}")
+    modes = made.add_argument_group("modes (one of them)").add_mutually_exclusive_group(required=True)
+    modes.add_argument("--generate-persona", action="store_true", help="write a persona from each picture")
+    modes.add_argument("--jobs", action="store_true", help="list what ran and what can go on")
+    modes.add_argument("--resume", nargs="?", const="", metavar="JOB", help="go on with a job, or with all that can go on")
+    modes.add_argument("--cancel", metavar="JOB", help="stop a job for good; what is done stays")
+    _add_persona_flags(made.add_argument_group("with --generate-persona"))
+    _add_common_flags(made.add_argument_group("common"))
+    return made
+
+
+def _add_persona_flags(group: argparse._ArgumentGroup) -> None:
+    pictures = group.add_mutually_exclusive_group()
+    pictures.add_argument("--image", metavar="F", help="one picture: PNG, JPEG or WebP")
+    pictures.add_argument("--images", nargs="+", metavar="F", help="several pictures: a persona is written from each")
+    group.add_argument(
+        "--persona-output",
+        metavar="F",
+        help="where the persona goes: a file, or a folder for several (default: personas/<image name>_persona.json); "
+        "a file that is there is replaced",
+    )
+    group.add_argument("--language", metavar="NAME", help="language of the persona: English, 中文, 日本語, or any other (default: English)")
+    group.add_argument("--location", metavar="TEXT", help="where the persona lives (default: the writer chooses)")
+    group.add_argument("--business-goal", metavar="TEXT", help="what the account is for")
+    group.add_argument("--custom-instructions", metavar="TEXT", help="anything else the writer is to heed")
+    group.add_argument(
+        "--stage-order",
+        choices=("graph", "sequential"),
+        help="graph: a stage starts when what it needs is done (default); sequential: one after the other",
+    )
+    group.add_argument("--seed", type=_seed, metavar="N", help="passed to the writer: the same seed may give the same persona again")
+
+
+def _add_common_flags(group: argparse._ArgumentGroup) -> None:
+    group.add_argument("--api-key", metavar="KEY", help="key of the LLM server; others can read it in ps: prefer OPENAI_API_KEY")
+    group.add_argument("--api-base", metavar="URL", help="address of an OpenAI-compatible server, with its /v1 (OPENAI_BASE_URL)")
+    group.add_argument("--model", metavar="NAME", help="model that writes (OPENAI_MODEL)")
+    group.add_argument("--temperature", type=float, metavar="T", help="sampling temperature, 0 to 2 (TEMPERATURE)")
+    group.add_argument("--max-concurrent", type=int, metavar="N", help="LLM calls at once (MAX_CONCURRENT, default: 20)")
+    group.add_argument("--data-dir", metavar="DIR", help="folder of the database (DATA_DIR, default: data)")
+    group.add_argument("--json", action="store_true", help="print the summary as one JSON object on stdout, and nothing else there")
+    group.add_argument("--quiet", action="store_true", help="no progress and no summary on stderr; what failed is still said")
+
+
+def _seed(text: str) -> int:
+    number = int(text) if text.isdecimal() and len(text) < 20 else -1
+    if not 0 <= number <= LARGEST_SEED:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number from 0 to {LARGEST_SEED}")
+    return number
+
+
+def read_order(made: argparse.ArgumentParser, given: argparse.Namespace) -> Order:
+    """What is to be done. Ends the process with exit code 2 where the flags do not fit together."""
+    if not given.generate_persona:
+        for name in PERSONA_FLAGS:
+            if getattr(given, name) is not None:
+                made.error(f"--{name.replace('_', '-')} only goes with --generate-persona")
+        if given.cancel is not None:
+            return CancelOrder(_job(made, given.cancel, "--cancel"))
+        return JobsOrder() if given.jobs else ResumeOrder(_job(made, given.resume, "--resume") if given.resume else "")
+    images = [given.image] if given.image is not None else given.images
+    if not images or not all(images):
+        made.error("--generate-persona needs a picture: --image F or --images F")
+    if given.persona_output == "":
+        made.error("--persona-output must name a file or a folder")
+    language = (given.language if given.language is not None else "English").strip()
+    if not language:
+        made.error("--language must name a language")
+    return PersonaOrder(
+        images=tuple(Path(image) for image in images),
+        output=given.persona_output,
+        language=language,
+        location=given.location or "",
+        goal=given.business_goal or "",
+        instructions=given.custom_instructions or "",
+        seed=given.seed,
+    )
+
+
+def _job(made: argparse.ArgumentParser, text: str, flag: str) -> str:
+    job = text.strip().upper()
+    if not job.isalnum():
+        made.error(f"{flag} takes the id of a job; --jobs lists them")
+    return job
+
+
+def read_settings(given: argparse.Namespace) -> dict[str, Any]:
+    """The settings that the flags override; an empty flag counts as not given."""
+    return {
+        "openai_api_key": given.api_key or None,
+        "openai_base_url": given.api_base or None,
+        "openai_model": given.model or None,
+        "temperature": given.temperature,
+        "max_concurrent": given.max_concurrent,
+        "data_dir": given.data_dir or None,
+        "stage_order": given.stage_order,
+    }
+
+
+def _again(given: argparse.Namespace) -> str:
+    """How to call the command again on the same data and writer (the key is never repeated)."""
+    repeated = {"--data-dir": given.data_dir, "--api-base": given.api_base, "--model": given.model}
+    return shlex.join(["python", "main.py", *(word for flag, value in repeated.items() if value for word in (flag, value))])
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run the command line. Returns the exit code."""
+    made = parser()
+    given = made.parse_args(arguments)
+    order = read_order(made, given)
+    try:
+        settings = load_settings(**read_settings(given))
+        from cli import modes  # noqa: PLC0415  the Studio takes a second to load; help and wrong usage answer at once
+
+        return modes.run(order, settings, modes.Manner(json=given.json, quiet=given.quiet, again=_again(given)))
+    except StudioError as error:
+        print(f"{made.prog}: {error}", file=sys.stderr)
+        return 2 if isinstance(error, ConfigError | NotFoundError) else 1
+    except KeyboardInterrupt:  # before the Studio was up
+        return 130
+
+
+if __name__ == "__main__":
+    sys.exit(main())

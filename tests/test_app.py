@@ -1,0 +1,144 @@
+"""The web process: how it starts, what it answers, how it stops."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import time
+import urllib.request
+from pathlib import Path
+
+import pytest
+from gradio_client import Client, handle_file
+
+from tests.browser.conftest import SAMPLES, Site
+
+ROOT = Path(__file__).resolve().parent.parent
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory):
+    running = Site(tmp_path_factory.mktemp("app"), {"OFFLINE_LATENCY": "0"}).start()
+    yield running
+    assert running.stop() == 0, running.log.read_text()
+
+
+def run(tmp_path, **environment):
+    command = [sys.executable, str(ROOT / "app.py")]
+    return subprocess.run(command, env={"PATH": "/usr/bin", **environment}, cwd=tmp_path, capture_output=True, text=True, timeout=60)
+
+
+def test_the_web_process_has_not_imported_torch(site):
+    assert "libtorch" not in Path(f"/proc/{site.process.pid}/maps").read_text()
+
+
+def test_health_names_writer_pool_and_jobs(site):
+    with urllib.request.urlopen(f"{site.url}healthz") as answer:
+        health = json.load(answer)
+    assert health["status"] == "ok"
+    assert health["writer"] == {"kind": "offline", "slots": 20, "in_use": 0, "waiting": 0}
+    assert {"pool", "jobs"} <= set(health)
+
+
+def test_only_stored_pictures_and_known_personas_are_answered(site):
+    for path in (
+        "/pictures/..%2fstudio.db",
+        "/pictures/nothing.jpg",
+        "/cards/nobody.json",
+        "/cards/nobody.exe",
+        "/brand/../app.py",
+        "/gradio_api/file=app.py",
+    ):
+        assert site.status(path) in (403, 404), path
+
+
+def test_a_program_can_do_the_main_job_through_the_gradio_api(site):
+    client = Client(site.url, verbose=False)
+    started = client.predict(handle_file(str(SAMPLES / "night-baker.jpg")), "English", "", api_name="/start_persona")
+    deadline = time.monotonic() + 30
+    while (job := client.predict(started["job"], api_name="/job"))["status"] == "running":
+        assert time.monotonic() < deadline
+        time.sleep(0.1)
+    assert (job["status"], job["done"], job["failed"], job["total"]) == ("done", 7, 0, 7)
+    assert len(job["steps"]) == 7
+    persona = client.predict(started["persona"], api_name="/persona")
+    assert persona["status"] == "complete"
+    assert started["persona"] in [known["id"] for known in client.predict(api_name="/personas")]
+    client.close()
+
+
+def test_a_bad_picture_through_the_api_is_the_same_sentence(site, tmp_path):
+    bad = tmp_path / "notes.png"
+    bad.write_text("not a picture")
+    client = Client(site.url, verbose=False)
+    with pytest.raises(Exception, match="notes.png is not a picture that can be used here"):
+        client.predict(handle_file(str(bad)), "English", "", api_name="/start_persona")
+    client.close()
+
+
+def test_a_path_that_was_not_uploaded_is_not_read(site):
+    for image in (
+        {"path": str(SAMPLES / "night-baker.jpg")},
+        {"path": str(SAMPLES / "night-baker.jpg"), "meta": {"_type": "gradio.FileData"}},
+    ):
+        answer = call(site, "start_persona", [image, "English", ""])
+        assert answer.startswith("event: error")
+        assert "not uploaded" in answer
+
+
+def call(site, name, data):
+    """The Gradio API without its client: what the stream of the call says."""
+    body = json.dumps({"data": data}).encode()
+    request = urllib.request.Request(f"{site.url}gradio_api/call/{name}", body, {"content-type": "application/json"})
+    with urllib.request.urlopen(request) as answer:
+        event = json.load(answer)["event_id"]
+    with urllib.request.urlopen(f"{site.url}gradio_api/call/{name}/{event}", timeout=20) as answer:
+        return answer.read().decode()
+
+
+def test_sigterm_while_a_persona_is_being_written_exits_0_and_the_next_start_finishes_it(tmp_path, offline_server):
+    writer = offline_server("--latency", "1")
+    site = Site(tmp_path, {"OPENAI_BASE_URL": writer.url}).start()
+    client = Client(site.url, verbose=False)
+    started = client.predict(handle_file(str(SAMPLES / "night-baker.jpg")), "English", "", api_name="/start_persona")
+    time.sleep(0.5)
+    assert site.stop() == 0
+    assert "Traceback" not in site.log.read_text()
+    client.close()
+
+    site.start()
+    client = Client(site.url, verbose=False)
+    deadline = time.monotonic() + 30
+    while client.predict(started["job"], api_name="/job")["status"] != "done":
+        assert time.monotonic() < deadline
+        time.sleep(0.2)
+    client.close()
+    assert site.stop() == 0
+    assert len(writer.log("begin")) == 7, "nothing was asked for twice"
+
+
+def test_a_wrong_setting_stops_the_start_with_one_sentence_that_names_it(tmp_path):
+    ended = run(tmp_path, MAX_CONCURRENT="many")
+    assert ended.returncode == 2
+    assert ended.stderr.startswith("MAX_CONCURRENT")
+    assert ended.stderr.count("\n") == 1
+
+
+def test_a_port_in_use_is_one_sentence(site, tmp_path):
+    ended = run(tmp_path, PORT=str(site.port))
+    assert ended.returncode == 2
+    assert ended.stderr.count("\n") == 1
+    assert f"127.0.0.1:{site.port}" in ended.stderr
+
+
+def test_logins_are_refused_rather_than_ignored(tmp_path):
+    assert run(tmp_path, AUTH="ada:secret").stderr.startswith("AUTH is not supported yet")
+
+
+def test_a_data_folder_that_cannot_be_used_is_one_sentence(tmp_path):
+    (tmp_path / "file").write_text("in the way")
+    ended = run(tmp_path, DATA_DIR=str(tmp_path / "file"), PORT="0")
+    assert ended.returncode == 2
+    assert str(tmp_path / "file") in ended.stderr
+    assert "Traceback" not in ended.stderr

@@ -42,6 +42,7 @@ class Site:
     log: Path = field(init=False)
 
     def __post_init__(self):
+        self.folder.mkdir(exist_ok=True)
         self.log = self.folder / "app.log"
         if not self.port:
             with socket.socket() as free:
@@ -104,9 +105,7 @@ def start_site(tmp_path):
     sites = []
 
     def start(**environment):
-        folder = tmp_path / f"site{len(sites)}"
-        folder.mkdir()
-        sites.append(Site(folder, environment))
+        sites.append(Site(tmp_path / f"site{len(sites)}", environment))
         return sites[-1].start()
 
     yield start

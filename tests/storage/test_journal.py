@@ -3,21 +3,26 @@
 from __future__ import annotations
 
 import tempfile
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+import pytest
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
+from errors import NotFoundError
 from storage import jobs
+from storage.clock import timestamp
 from storage.database import Store
 
 STEPS = [
+    jobs.NewStep("bert", "core"),
     jobs.NewStep("anna", "core"),
     jobs.NewStep("anna", "strategy", (("anna", "core"),)),
-    jobs.NewStep("anna", "examples", (("anna", "core"), ("anna", "strategy"))),
+    jobs.NewStep("anna", "examples", (("anna", "core"), ("anna", "strategy")), lane="image"),
+    jobs.NewStep("bert", "meets", (("anna", "strategy"), ("bert", "core"))),
 ]
 KEYS = [(step.item, step.stage) for step in STEPS]
 NEEDS = {(step.item, step.stage): step.needs for step in STEPS}
@@ -31,6 +36,9 @@ class Model:
     status: dict
     holder: dict
     lease: dict
+    claimed: dict  # how often: attempts and fence
+    retried: dict
+    error: dict
     job: str = "queued"
     owner: str | None = None
 
@@ -44,7 +52,7 @@ class Journal(RuleBasedStateMachine):
         self.dead: set[str] = set()
         self.claims: list[jobs.Claim] = []
         self.finished: list[tuple] = []
-        self.model = Model(dict.fromkeys(KEYS, "waiting"), {}, {})
+        self.model = Model(dict.fromkeys(KEYS, "waiting"), {}, {}, dict.fromkeys(KEYS, 0), dict.fromkeys(KEYS, 0), dict.fromkeys(KEYS))
         self.write(jobs.create, "job", "persona", "A job", STEPS, params={}, priority=0, now=self.now)
 
     def teardown(self):
@@ -67,13 +75,18 @@ class Journal(RuleBasedStateMachine):
         if got:
             self.model.job, self.model.owner = "running", owner
 
-    @rule(owner=st.sampled_from(OWNERS))
-    def take_back(self, owner):
-        self.write(jobs.take_back, "job", owner, self.alive, self.now)
-        for key, holder in list(self.model.holder.items()):
-            if holder.owner != owner and (not self.alive(holder.owner) or self.model.lease[key] < self.now):
-                self.model.status[key] = "waiting"
-                del self.model.holder[key]
+    @rule(owner=st.sampled_from(OWNERS), at_work=st.none() | st.sets(st.sampled_from(KEYS)))
+    def take_back(self, owner, at_work=None):
+        count = self.write(jobs.take_back, "job", owner, self.alive, self.now, at_work=at_work)
+        lost = []
+        for key, holder in self.model.holder.items():
+            dropped = holder.owner == owner and at_work is not None and key not in at_work
+            if dropped or (holder.owner != owner and (not self.alive(holder.owner) or self.model.lease[key] < self.now)):
+                lost.append(key)
+        assert count == len(lost)
+        for key in lost:
+            self.model.status[key] = "waiting"
+            del self.model.holder[key]
 
     @rule(owner=st.sampled_from(OWNERS), keys=st.lists(st.sampled_from(KEYS), unique=True))
     def claim(self, owner, keys):
@@ -82,6 +95,9 @@ class Journal(RuleBasedStateMachine):
         ready = [k for k in keys if self.model.status[k] == "waiting" and all(self.model.status[n] == "done" for n in NEEDS[k])]
         assert [c.key for c in claims] == (ready if runs else [])
         for got in claims:
+            self.model.claimed[got.key] += 1
+            assert (got.fence, got.attempts, got.retries) == (*[self.model.claimed[got.key]] * 2, self.model.retried[got.key])
+            self.model.error[got.key] = None
             self.model.status[got.key] = "running"
             self.model.holder[got.key] = got
             self.model.lease[got.key] = self.now + jobs.LEASE
@@ -111,6 +127,8 @@ class Journal(RuleBasedStateMachine):
         if kept:
             self.model.status[claim.key] = {"finish": "done", "fail": "failed", "release": "waiting"}[how]
             del self.model.holder[claim.key]
+            if how == "fail":
+                self.model.error[claim.key] = ("refused", "no")
             if how == "finish":
                 self.finished.append(claim.key)
 
@@ -124,7 +142,8 @@ class Journal(RuleBasedStateMachine):
 
     @rule(owner=st.sampled_from(OWNERS))
     def renew(self, owner):
-        self.write(jobs.renew, owner, self.now)
+        count = self.write(jobs.renew, owner, self.now)
+        assert count == sum(holder.owner == owner for holder in self.model.holder.values())
         for key, holder in self.model.holder.items():
             if holder.owner == owner:
                 self.model.lease[key] = self.now + jobs.LEASE
@@ -162,6 +181,7 @@ class Journal(RuleBasedStateMachine):
         again = [k for k in (keys or KEYS) if self.model.status[k] in ("failed", "cancelled")]
         assert count == len(again)
         for key in again:
+            self.model.retried[key] += self.model.status[key] == "failed"
             self.model.status[key] = "waiting"
         if again and self.model.job in ("done", "failed", "cancelled"):
             self.model.job, self.model.owner = "queued", None
@@ -184,9 +204,23 @@ class Journal(RuleBasedStateMachine):
         if not hasattr(self, "store"):
             return
         found = {(s["item"], s["stage"]): s for s in self.store.read(jobs.steps, "job")}
-        assert {key: step["status"] for key, step in found.items()} == self.model.status
+        assert list(found) == KEYS, "in the order in which they were given"
+        for key, step in found.items():
+            assert step["status"] == self.model.status[key]
+            assert (step["attempts"], step["fence"]) == (self.model.claimed[key],) * 2
+            assert step["retries"] == self.model.retried[key]
+            assert tuple(step["needs"]) == NEEDS[key]
+            assert (step["error_kind"], step["error"]) == (self.model.error[key] or (None, None))
+            held = self.model.holder.get(key)
+            assert (step["lease_until"] is not None) == (held is not None)
+            assert (step["finished_at"] is not None) == (step["status"] in ("done", "failed", "cancelled"))
+            if held:
+                assert (step["owner"], step["lease_until"]) == (held.owner, timestamp(self.model.lease[key]))
         job = self.store.read(jobs.get, "job")
         assert (job["status"], job["owner"]) == (self.model.job, self.model.owner)
+        assert self.store.read(jobs.statuses, ["job", "no such"]) == {"job": (self.model.job, self.model.owner)}
+        assert bool(self.store.read(jobs.unfinished)) == (self.model.job in ("queued", "running"))
+        assert (job["finished_at"] is not None) == (self.model.job in ("done", "failed", "cancelled"))
 
     @invariant()
     def no_step_is_finished_twice(self):
@@ -196,3 +230,103 @@ class Journal(RuleBasedStateMachine):
 
 Journal.TestCase.settings = settings(max_examples=120, stateful_step_count=40, deadline=None)
 TestJournal = Journal.TestCase
+
+
+# What a story of one job does not show
+
+NOW = datetime(2026, 11, 24, tzinfo=UTC)
+
+
+async def create(store, job_id, steps=STEPS, **changes):
+    values = {"params": {"personas": ["アンナ"]}, "priority": 0, "now": NOW} | changes
+    await store.write(jobs.create, job_id, "persona", "A job", steps, **values)
+
+
+async def test_a_job_keeps_its_parameters(store):
+    await create(store, "job")
+    assert store.read(jobs.get, "job")["params"] == {"personas": ["アンナ"]}
+
+
+async def test_a_job_whose_steps_need_what_is_not_there_is_refused_whole(store):
+    with pytest.raises(ValueError, match=r"not there: \[\('anna', 'core'\)\]"):
+        await create(store, "job", STEPS[2:3])
+    assert store.read(jobs.recent) == []
+
+
+async def test_steps_of_other_jobs_are_left_alone(store):
+    for job in ("one", "two"):
+        await create(store, job)
+        await store.write(jobs.adopt, job, "me", lambda _: True, NOW)
+    claims = await store.write(jobs.claim, "one", KEYS[:2], "me", NOW)
+    await store.write(jobs.finish, claims[0], NOW)
+    await store.write(jobs.fail, claims[1], NOW, kind="refused", error="no")
+    await store.write(jobs.cancel, "one", NOW)
+    await store.write(jobs.retry, "one")
+    assert {step["status"] for step in store.read(jobs.steps, "two")} == {"waiting"}
+    assert store.read(jobs.get, "two")["status"] == "running"
+
+
+async def test_needs_are_looked_for_in_the_same_job_only(store):
+    for job in ("one", "two"):
+        await create(store, job)
+        await store.write(jobs.adopt, job, "me", lambda _: True, NOW)
+    (core,) = await store.write(jobs.claim, "one", [("anna", "core")], "me", NOW)
+    await store.write(jobs.finish, core, NOW)
+    assert await store.write(jobs.claim, "two", [("anna", "strategy")], "me", NOW) == []
+
+
+async def test_a_forged_claim_changes_nothing(store):
+    await create(store, "job")
+    await store.write(jobs.adopt, "job", "me", lambda _: True, NOW)
+    (held,) = await store.write(jobs.claim, "job", KEYS[:1], "me", NOW)
+    for forged in (
+        replace(held, fence=held.fence + 1),
+        replace(held, owner="you"),
+        replace(held, stage="strategy"),
+        replace(held, job_id="x"),
+    ):
+        assert not await store.write(jobs.finish, forged, NOW)
+    assert await store.write(jobs.finish, held, NOW, input_hash="h")
+    assert store.read(jobs.steps, "job")[0]["input_hash"] == "h"
+
+
+async def test_what_runs_when_a_job_is_paused_may_end_and_counts(store):
+    await create(store, "job")
+    await store.write(jobs.adopt, "job", "me", lambda _: True, NOW)
+    (held,) = await store.write(jobs.claim, "job", KEYS[:1], "me", NOW)
+    await store.write(jobs.pause, "job")
+    assert await store.write(jobs.claim, "job", KEYS[1:2], "me", NOW) == []
+    assert await store.write(jobs.finish, held, NOW)
+
+
+async def test_jobs_to_be_run_come_by_priority_and_then_by_age(store):
+    for job, priority in (("a", 5), ("b", 0), ("c", 5), ("d", 0)):
+        await create(store, job, priority=priority)
+    await store.write(jobs.pause, "d")
+    assert [job["id"] for job in store.read(jobs.unfinished)] == ["b", "a", "c"]
+
+
+async def test_recent_jobs_come_newest_first_by_key_with_their_counts(store):
+    for job in "abc":
+        await create(store, job)
+    await store.write(jobs.adopt, "b", "me", lambda _: True, NOW)
+    claims = await store.write(jobs.claim, "b", KEYS[:2], "me", NOW)
+    await store.write(jobs.finish, claims[0], NOW)
+    await store.write(jobs.fail, claims[1], NOW, kind="refused", error="no")
+    assert [job["id"] for job in store.read(jobs.recent, 2)] == ["c", "b"]
+    (found,) = store.read(jobs.recent, 1, "c")
+    assert (found["id"], found["total"], found["done"], found["failed"]) == ("b", 5, 1, 1)
+
+
+async def test_a_job_that_does_not_exist_is_said_so(store):
+    for change in (jobs.pause, jobs.resume, jobs.retry):
+        with pytest.raises(NotFoundError, match="no job nowhere"):
+            await store.write(change, "nowhere")
+    with pytest.raises(NotFoundError):
+        await store.write(jobs.cancel, "nowhere", NOW)
+    with pytest.raises(NotFoundError):
+        await store.write(jobs.settle, "nowhere", "me", NOW)
+    with pytest.raises(NotFoundError):
+        store.read(jobs.get, "nowhere")
+    assert not await store.write(jobs.adopt, "nowhere", "me", lambda _: True, NOW)
+    assert store.read(jobs.statuses, []) == {}

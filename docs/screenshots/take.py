@@ -1,0 +1,104 @@
+"""Take the screenshots of the documentation anew: ``.venv/bin/python docs/screenshots/take.py``.
+
+Starts the app on an empty data folder, with an offline writer slow enough to be watched, and drives Chromium through the states.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+import sys
+import tempfile
+import urllib.request
+from pathlib import Path
+
+from PIL import Image
+from playwright.sync_api import Page, sync_playwright
+
+HERE = Path(__file__).resolve().parent
+sys.path.insert(0, str(HERE.parent.parent))
+
+from tests.browser.conftest import FLAGS, NARROW, SAMPLES, WIDE, Site, choose, wait_until_written  # noqa: E402
+from tests.conftest import end_offline, start_offline  # noqa: E402
+
+
+def shoot(page: Page, name: str) -> None:
+    """Write ``<name>.webp`` beside this file."""
+    page.mouse.move(0, 0)
+    page.wait_for_timeout(400)
+    Image.open(io.BytesIO(page.screenshot())).convert("RGB").save(HERE / f"{name}.webp", quality=82, method=6)
+
+
+def write(page: Page, sample: str) -> None:
+    """Choose a sample picture and start."""
+    choose(page, SAMPLES / f"{sample}.jpg")
+    page.click("#generate")
+    page.wait_for_selector("#stage-core.running")
+
+
+def behave(url: str, **changes: object) -> None:
+    """Change how the offline writer behaves."""
+    request = urllib.request.Request(url.removesuffix("/v1") + "/behaviour", json.dumps(changes).encode(), method="POST")  # noqa: S310
+    urllib.request.urlopen(request).close()  # noqa: S310
+
+
+def main() -> None:
+    """All states of the Create page."""
+    with tempfile.TemporaryDirectory() as folder, sync_playwright() as playwright:
+        place = Path(folder)
+        writer = start_offline(place, "--latency", "1.2", "--ttl", "300")
+        demo = Site(place / "demo", {"OFFLINE_LATENCY": "1.2"}).start()
+        real = Site(place / "real", {"OPENAI_BASE_URL": writer.url}).start()
+        browser = playwright.chromium.launch(executable_path="/usr/bin/chromium", args=FLAGS)
+        try:
+
+            def page(site: Site = demo, **options: object) -> Page:
+                opened = browser.new_context(**{"viewport": WIDE, **options}).new_page()  # type: ignore[arg-type]
+                opened.goto(site.url)
+                opened.wait_for_selector("#view .persona")
+                return opened
+
+            english = page()
+            shoot(english, "create-empty")
+            write(english, "rooftop-bees")
+            english.wait_for_selector("#stage-strategy.running")
+            shoot(english, "create-writing")
+            wait_until_written(english)
+            shoot(english, "create-done")
+            english.locator("#stage-examples").scroll_into_view_if_needed()
+            english.evaluate("document.querySelector('#stage-strategy').scrollIntoView()")
+            shoot(english, "create-panels")
+            address = english.url
+
+            dark = page(color_scheme="dark")
+            dark.goto(address)
+            wait_until_written(dark)
+            shoot(dark, "create-dark")
+
+            narrow = page(viewport=NARROW, device_scale_factor=2)
+            narrow.goto(address)
+            wait_until_written(narrow)
+            narrow.evaluate("document.querySelector('.summary').scrollIntoView()")
+            shoot(narrow, "create-narrow")
+
+            chinese = page(locale="zh-CN")
+            write(chinese, "tram-in-rain")
+            wait_until_written(chinese)
+            shoot(chinese, "create-chinese")
+
+            failing = page(real)
+            write(failing, "night-baker")
+            failing.wait_for_selector("#stage-core.done")
+            behave(writer.url, faults={"refusal": 1})
+            failing.wait_for_selector(".summary .chip.partial")
+            failing.evaluate("document.querySelector('#stage-examples').scrollIntoView({block: 'center'})")
+            shoot(failing, "create-failed")
+        finally:
+            browser.close()
+            demo.stop()
+            real.stop()
+            end_offline(writer.process)
+
+
+if __name__ == "__main__":
+    main()

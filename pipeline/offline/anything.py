@@ -11,8 +11,44 @@ from pipeline.offline.schema_walk import Field
 from pipeline.offline.tell_persona import bound_people
 from pipeline.offline.tellers import Job
 
-_GENERIC = {"name", "title", "label", "value", "text", "content", "item", "items", "data", "result", "list", "object", "entry", "entries", "main", "other", "short", "full", "first", "second"}
-_TELLING = {"sentence", "sentences", "paragraph", "paragraphs", "explain", "explains", "describe", "describes", "describing", "summarise", "summary", "说明", "描述", "介绍"}
+_GENERIC = {
+    "name",
+    "title",
+    "label",
+    "value",
+    "text",
+    "content",
+    "item",
+    "items",
+    "data",
+    "result",
+    "list",
+    "object",
+    "entry",
+    "entries",
+    "main",
+    "other",
+    "short",
+    "full",
+    "first",
+    "second",
+}
+_TELLING = {
+    "sentence",
+    "sentences",
+    "paragraph",
+    "paragraphs",
+    "explain",
+    "explains",
+    "describe",
+    "describes",
+    "describing",
+    "summarise",
+    "summary",
+    "说明",
+    "描述",
+    "介绍",
+}
 _SPLIT = re.compile(r"(?<=[a-z])(?=[A-Z])|[\s_\-./]+")
 
 
@@ -31,7 +67,9 @@ def text(job: Job, field: Field, schema_name: str) -> str:
     if field.name.lower().split("_")[-1] in ("title", "name", "label"):
         return job.telling.say("title_of", **bound)
     if field.name:
-        return _sized(job, job.telling.say("on_the_matter" if wanted == Length() and not field.item else "short_thing", **bound), wanted, bound)
+        return _sized(
+            job, job.telling.say("on_the_matter" if wanted == Length() and not field.item else "short_thing", **bound), wanted, bound
+        )
     return job.telling.say("anecdote", **bound)
 
 
@@ -47,7 +85,7 @@ def _words(name: str) -> list[str]:
 def _pool(job: Job, field: Field, schema_name: str) -> str:
     """The pool of the nearest word with a topic: the field's own name from its end, what encloses it, then the description."""
     topics = almanac()["topic"]
-    own = [word for word in reversed(_words(field.name))]
+    own = _words(field.name)[::-1]
     around = [word for name in reversed((schema_name, *field.path[:-1])) for word in reversed(_words(name))]
     telling = [word for word in own if word not in _GENERIC]
     candidates = telling or around
@@ -60,12 +98,18 @@ def _pool(job: Job, field: Field, schema_name: str) -> str:
     return ""
 
 
+_ORDER_ZH = re.compile(r"[用写请给列把按]|描述|介绍|说明|简[要短]")
+"""How a description begins that tells what to do, not what the field is."""
+
+
 def _matter(job: Job, field: Field, schema_name: str) -> str:
     """What the field is about, as words that fit into a sentence."""
-    own = [word for word in _words(field.name) if word not in _GENERIC] or [word for name in (*field.path[:-1][-1:], schema_name) for word in _words(name)]
+    own = [word for word in _words(field.name) if word not in _GENERIC] or [
+        word for name in (*field.path[:-1][-1:], schema_name) for word in _words(name)
+    ]
     if job.language == "zh":
-        told = re.findall(r"[\u4e00-\u9fff]{2,8}", field.description)
-        return told[0] if told else "这件事"
+        told = re.search(r"[\u4e00-\u9fff]+", field.description)
+        return told[0] if told and 2 <= len(told[0]) <= 8 and not _ORDER_ZH.match(told[0]) else "这件事"
     return " ".join(own) or "this"
 
 
@@ -92,7 +136,7 @@ def _prose(job: Job, wanted: Length, bound: dict[str, Any]) -> str:
     return "\n\n".join(written)
 
 
-_END = re.compile(r"(?<=[.!?])\s+(?=[A-Z\"“])|(?<=[。！？])")
+_END = re.compile(r"(?<=[.!?])\s+(?=[A-Z\"“])|(?<=[。！？])(?![”’）])")
 
 
 def _sentences(told: str) -> int:
@@ -101,7 +145,10 @@ def _sentences(told: str) -> int:
 
 def _first_sentences(told: str, many: int, *, chinese: bool) -> str:
     parts = [part for part in _END.split(told) if part]
-    return ("" if chinese else " ").join(parts[:many]) if len(parts) > many else told
+    if len(parts) <= many:
+        return told
+    kept = ("" if chinese else " ").join(parts[:many])
+    return kept + "”" * (kept.count("“") - kept.count("”"))
 
 
 def number(job: Job, field: Field, low: float | None, high: float | None) -> float | None:

@@ -7,8 +7,14 @@ from collections.abc import Mapping
 from datetime import date
 from typing import Any
 
-from pipeline.offline import anything, days, subjects
-from pipeline.offline import tell_account, tell_persona  # noqa: F401  they register their tellers
+from pipeline.offline import (
+    Json,
+    anything,
+    days,
+    subjects,
+    tell_account,  # noqa: F401  registers its tellers
+    tell_persona,  # noqa: F401  registers its tellers
+)
 from pipeline.offline.schema_walk import Field
 from pipeline.offline.tellers import Job, Subject, canonical, teller_for
 
@@ -109,7 +115,7 @@ class Author:
             return False
         return self.job.rng.random() < _LEFT_OUT
 
-    def _told(self, field: Field) -> Any:
+    def _told(self, field: Field) -> Json:  # noqa: PLR0911  one return for each who may know
         """What is known for *field*: a fact of its subject, or what a teller says; ``None`` where nobody knows."""
         subject, name = field.subject, canonical(field.name)
         kind = subject.kind if isinstance(subject, Subject) else ""

@@ -19,4 +19,5 @@ def around(job_language: str, json_text: str) -> str:
     """JSON as chatty models send it: with a word before and after."""
     if job_language == "zh":
         return f"好的，我想了想，大概是这样的：\n\n{json_text}\n\n如果有哪里需要改，告诉我就行。"
-    return f"Of course! I thought about it for a while and this is what I came up with:\n\n{json_text}\n\nLet me know if you would like anything changed."
+    before, after = "I thought about it for a while and this is what I came up with:", "Let me know if you would like anything changed."
+    return f"Of course! {before}\n\n{json_text}\n\n{after}"

@@ -8,12 +8,29 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-_WORDS = {"one": 1, "two": 2, "three": 3, "four": 4, "five": 5, "six": 6, "seven": 7, "eight": 8, "nine": 9, "ten": 10, "twelve": 12, "a": 1, "an": 1, "a few": 3}
+_WORDS = {
+    "one": 1,
+    "two": 2,
+    "three": 3,
+    "four": 4,
+    "five": 5,
+    "six": 6,
+    "seven": 7,
+    "eight": 8,
+    "nine": 9,
+    "ten": 10,
+    "twelve": 12,
+    "a": 1,
+    "an": 1,
+    "a few": 3,
+}
 _WORDS |= dict(zip("一二三四五六七八九十两", (1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 2), strict=True))
 _NUMBER = r"(\d{1,4}|one|two|three|four|five|six|seven|eight|nine|ten|twelve|[一二三四五六七八九十两])"
 _BETWEEN = re.compile(rf"\b{_NUMBER}\s*(?:to|or|-|–|and)\s*{_NUMBER}\b|{_NUMBER}\s*(?:到|至|-|~|或)\s*{_NUMBER}", re.IGNORECASE)
 _EXACTLY = re.compile(rf"(?:\b(?:exactly|precisely)\s+|(?:恰好|正好|共|一共)\s*){_NUMBER}", re.IGNORECASE)
-_AT_LEAST = re.compile(rf"(?:\b(?:at least|minimum of|no fewer than)\s+|(?:至少|不少于)\s*){_NUMBER}|\b{_NUMBER}(?:\+|\s+or more)", re.IGNORECASE)
+_AT_LEAST = re.compile(
+    rf"(?:\b(?:at least|minimum of|no fewer than)\s+|(?:至少|不少于)\s*){_NUMBER}|\b{_NUMBER}(?:\+|\s+or more)", re.IGNORECASE
+)
 _AT_MOST = re.compile(rf"(?:\b(?:at most|up to|maximum of|no more than)\s+|(?:至多|最多|不超过)\s*){_NUMBER}", re.IGNORECASE)
 _FIRST = re.compile(rf"^\W*{_NUMBER}\b", re.IGNORECASE)
 MOST_ITEMS = 400
@@ -67,7 +84,18 @@ _UNIT = re.compile(
     rf"(?:{_NUMBER}|(?<![\w])(a|one|an))\s*(?:(?:to|or|-|–|到|至)\s*{_NUMBER}\s*)?(?:[a-z-]+\s+)?(sentences?|paragraphs?|words?|characters?|句|段|个?词|个?字)",
     re.IGNORECASE,
 )
-_KINDS = {"sent": "sentences", "句": "sentences", "para": "paragraphs", "段": "paragraphs", "word": "words", "词": "words", "个词": "words", "char": "characters", "字": "characters", "个字": "characters"}
+_KINDS = {
+    "sent": "sentences",
+    "句": "sentences",
+    "para": "paragraphs",
+    "段": "paragraphs",
+    "word": "words",
+    "词": "words",
+    "个词": "words",
+    "char": "characters",
+    "字": "characters",
+    "个字": "characters",
+}
 
 
 def length(description: str) -> Length:

@@ -15,7 +15,13 @@ from pipeline.offline.tell_account import generation_facts, scene_prompt
 from pipeline.offline.tell_persona import bound_people
 from pipeline.offline.tellers import Job, Subject
 
-_FORMATS = {"question": ("question",), "poll": ("poll",), "thread": ("diary",), "list": ("pocket", "rule"), "dialogue": ("exchange", "overheard")}
+_FORMATS = {
+    "question": ("question",),
+    "poll": ("poll",),
+    "thread": ("diary",),
+    "list": ("pocket", "rule"),
+    "dialogue": ("exchange", "overheard"),
+}
 _START = date(2026, 1, 5)
 
 
@@ -54,7 +60,11 @@ def occasion_of(job: Job) -> Occasion:
     return Occasion(
         kind=kind,
         form_keys=_FORMATS.get(_said(plan, "tweet_format", "format").lower()) or forms_for(job, kind, desc),
-        segment=_said(plan, "time_segment") if _said(plan, "time_segment") in SEGMENTS else segment_of(time) if re.match(r"\d\d:\d\d", time) else "",
+        segment=_said(plan, "time_segment")
+        if _said(plan, "time_segment") in SEGMENTS
+        else segment_of(time)
+        if re.match(r"\d\d:\d\d", time)
+        else "",
         mood=_said(plan, "mood"),
         day=found[0] if found else None,
         about=f"{about} {job.reading.text[-600:] if not plan else ''}",
@@ -127,9 +137,13 @@ def plan(job: Job, day: date, kind: str, desc: str) -> Subject:
     clock = str(job.rng.choice(job.reading.fact("posting_times") or hours))
     segment = segment_of(clock)
     keys = forms_for(job, kind, desc)
-    form = next((form for form in job.world.shelf.tables["form"] if form["key"] in job.rng.sample(keys, min(1, len(keys)))), None) or job.rng.choice(job.world.shelf.tables["form"])
+    form = next(
+        (form for form in job.world.shelf.tables["form"] if form["key"] in job.rng.sample(keys, min(1, len(keys)))), None
+    ) or job.rng.choice(job.world.shelf.tables["form"])
     bound = {**when(job.world, segment, day, job.rng), **bound_people(job)}
-    bound |= {name: job.telling.say(name, **bound) for name in ("creature", "tool", "container", "stuff", "joy")} | {"joke": job.telling.draw("joke")}
+    bound |= {name: job.telling.say(name, **bound) for name in ("creature", "tool", "container", "stuff", "joy")} | {
+        "joke": job.telling.draw("joke")
+    }
     bound |= {"tool_a": re.sub(r"^my ", "a ", bound["tool"]), "place": job.telling.say("place", **bound)}
     entry = job.telling.draw("scene")
     scene = job.say(entry[0] if isinstance(entry, list) else entry, **bound)
@@ -159,7 +173,14 @@ def plan(job: Job, day: date, kind: str, desc: str) -> Subject:
 def _keyword(job: Job, bound: Mapping[str, Any]) -> str:
     """One of the things of the day, in a word or two."""
     machine, creature = (re.sub(r"^the ", "", bound[name]) for name in ("machine", "creature"))
-    candidates = [machine, creature, bound["regular"]["name"], bound["stuff"], bound["joke"]["keys"][0], bound["place"].removeprefix("the ")]
+    candidates = [
+        machine,
+        creature,
+        bound["regular"]["name"],
+        bound["stuff"],
+        bound["joke"]["keys"][0],
+        bound["place"].removeprefix("the "),
+    ]
     return str(job.telling.draw(f"keywords {bound['clock']} {machine}", candidates))
 
 

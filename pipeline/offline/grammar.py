@@ -21,6 +21,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
+from pipeline.offline import Json
 
 DEEPEST = 12
 
@@ -64,7 +65,7 @@ def _parse(tokens: list[str], at: int, *, inside: bool) -> tuple[tuple[Any, ...]
         token = tokens[at]
         if inside and token in ("|", "]"):
             return tuple(nodes), at, token
-        if token == "[":
+        if token == "[":  # noqa: S105  a bracket is no password
             node, at = _bracket(tokens, at + 1)
             nodes.append(node)
         elif token.startswith("{") and not token.startswith("{{"):
@@ -98,21 +99,24 @@ def _slot(inner: str) -> Slot:
 class Telling:
     """One answer being told: where names are looked up, a source of chance, and what was drawn already.
 
-    *facts* win over *pools*: a string is inserted as it is, a list offers its entries, a table its fields. *plural* tells whether verbs agree with "they".
+    *facts* win over *pools*: a string is inserted as it is, a list offers its entries, a table its fields. *plural* tells whether verbs
+    agree with "they".
     """
 
-    def __init__(self, facts: Mapping[str, Any], pools: Callable[[str], Sequence[Any] | None], rng: random.Random, *, plural: bool = False) -> None:
+    def __init__(
+        self, facts: Mapping[str, Any], pools: Callable[[str], Sequence[Any] | None], rng: random.Random, *, plural: bool = False
+    ) -> None:
         self.facts = dict(facts)
         self.rng = rng
         self._pools = pools
         self._plural = plural
         self._undrawn: dict[str, list[Any]] = {}
 
-    def tell(self, template: str, **bound: Any) -> str:
+    def tell(self, template: str, **bound: Json) -> str:
         """*template* expanded and tidied. *bound* are further facts for this text only."""
         return tidy(self._expand(parse(template), dict(bound), 0))
 
-    def draw(self, pool: str, entries: Sequence[Any] | None = None) -> Any:
+    def draw(self, pool: str, entries: Sequence[Any] | None = None) -> Json:
         """An entry of *pool* as it stands there, or of *entries*, which are then remembered under that name.
 
         Raises :class:`UnknownSymbol` where there is no such pool.
@@ -128,7 +132,7 @@ class Telling:
     def has(self, pool: str) -> bool:
         return bool(self._pools(pool))
 
-    def say(self, pool: str, **bound: Any) -> str:
+    def say(self, pool: str, **bound: Json) -> str:
         """An entry of *pool*, expanded."""
         return self.tell(self._template(self.draw(pool)), **bound)
 
@@ -163,7 +167,7 @@ class Telling:
             bound[slot.remember] = text
         return capitalised(text) if slot.capital else text
 
-    def _template(self, value: Any, field: str = "") -> str:
+    def _template(self, value: Json, field: str = "") -> str:
         """The template that *value* stands for; of a table the wanted field, of a field with several one that was not told yet."""
         if isinstance(value, dict):
             field = field or ("text" if "text" in value else "name")
@@ -177,7 +181,16 @@ def capitalised(text: str) -> str:
     return text[:1].upper() + text[1:]
 
 
-_IRREGULAR = {"is": "are", "has": "have", "does": "do", "was": "were", "goes": "go", "isn't": "aren't", "hasn't": "haven't", "doesn't": "don't"}
+_IRREGULAR = {
+    "is": "are",
+    "has": "have",
+    "does": "do",
+    "was": "were",
+    "goes": "go",
+    "isn't": "aren't",
+    "hasn't": "haven't",
+    "doesn't": "don't",
+}
 
 
 def plural_verb(singular: str) -> str:
@@ -191,7 +204,9 @@ def plural_verb(singular: str) -> str:
     return singular.removesuffix("s")
 
 
-_VOWEL_SOUND = re.compile(r"^(?:(?![Uu]ni(?!n|m)|[Uu]s[aeiu]|[Uu]te|[Ee]u|[Oo]ne\b|[Oo]nce|[Uu]kulele)[AEIOUaeiou]|(?:hour|honest|heir|honou?r)|8\b|8\d\b|11\b|18\b|[FHLMNRSX]{2,3}\b)")
+_VOWEL_SOUND = re.compile(
+    r"^(?:(?![Uu]ni(?!n|m)|[Uu]s[aeiu]|[Uu]te|[Ee]u|[Oo]ne\b|[Oo]nce|[Uu]kulele)[AEIOUaeiou]|(?:hour|honest|heir|honou?r)|8\b|8\d\b|11\b|18\b|[FHLMNRSX]{2,3}\b)"
+)
 _ARTICLE = re.compile(r"\b([Aa])(n?) (?=([\"'“‘]?)([\w']+))")
 _SPACES = re.compile(r"[ \t]{2,}")
 _BEFORE_STOP = re.compile(r" +([,.;:!?])(?=\s|$)")
@@ -199,6 +214,7 @@ _STOPS = re.compile(r"([.!?…])([\"”]?)\.(?!\.)")
 _ZH_STOPS = re.compile(r"([。！？…，、；：])([。，、；：]+)")
 
 
+@lru_cache(maxsize=8192)
 def tidy(text: str) -> str:
     """Articles that fit the word that came after them, no doubled spaces or stops."""
     if "  " in text or " \n" in text:
@@ -207,11 +223,24 @@ def tidy(text: str) -> str:
     text = _BEFORE_STOP.sub(r"\1", text)
     if "…" not in text and "..." not in text:
         text = _STOPS.sub(r"\1\2", text)
-    return _ZH_STOPS.sub(_zh_stop, text).strip()
+    text = _ZH_STOPS.sub(_zh_stop, text).strip()
+    return _quotes_in_quotes(text) if text.count("“") > 1 else text
+
+
+def _quotes_in_quotes(text: str) -> str:
+    """Chinese quotation marks inside others become single ones: “甲说“乙”。” -> “甲说‘乙’。”"""
+    if text.count("“") != text.count("”"):
+        return text
+    depth, signs = 0, []
+    for sign in text:
+        depth += sign == "“"
+        signs.append({"“": "‘", "”": "’"}.get(sign, sign) if depth > 1 else sign)
+        depth -= sign == "”"
+    return "".join(signs)
 
 
 def _article(match: re.Match[str]) -> str:
-    letter, _, quote, word = match.groups()
+    letter, _, _, word = match.groups()
     return f"{letter}{'n' if _VOWEL_SOUND.match(word) else ''} "
 
 

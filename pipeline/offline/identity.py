@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 import re
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 from pipeline.offline import places, wishes
@@ -118,8 +119,8 @@ def _place(reading: Reading, asked: wishes.Asked, life: Life, rng: random.Random
 
 
 _SHE = re.compile(r"\b(?:she|her|hers|herself)\b|她", re.IGNORECASE)
-_HE = re.compile(r"\b(?:he|him|his|himself)\b|他(?!们)", re.IGNORECASE)
-_THEY = re.compile(r"\bthey/them\b|\bthey (?:are|have|keep|live|work)\b", re.IGNORECASE)
+_HE = re.compile(r"\b(?:he|him|his|himself)\b|(?<![其吉])他(?![们人])", re.IGNORECASE)
+_THEY = re.compile(r"\bthey/them\b|\bthey (?:are|have|keep|live|work)\b|(?-i:(?<![A-Za-z])TA(?![A-Za-z]))", re.IGNORECASE)
 
 
 def _gender(reading: Reading, asked: wishes.Asked, rng: random.Random) -> str:
@@ -127,15 +128,21 @@ def _gender(reading: Reading, asked: wishes.Asked, rng: random.Random) -> str:
     told = " ".join(str(reading.fact(key) or "") for key in ("gender", "pronouns", "description", "personality", "scenario", "history"))
     if told.strip():
         first = str(reading.fact("gender") or reading.fact("pronouns") or "").lower()
-        for gender, words in (("f", ("female", "woman", "she", "女")), ("m", ("male", "man", "he", "男")), ("n", ("they", "non"))):
+        for gender, words in (("f", ("female", "woman", "she", "女")), ("m", ("male", "man", "he", "男")), ("n", ("they", "non", "非"))):
             if first.startswith(words):
                 return gender
-        she, he, they = (len(pattern.findall(told)) for pattern in (_SHE, _HE, _THEY))
+        she, he, they = _pronouns_in(told)
         if they > max(she, he):
             return "n"
         if she != he:
             return "f" if she > he else "m"
     return asked.gender or drawn
+
+
+@lru_cache(maxsize=512)
+def _pronouns_in(told: str) -> tuple[int, int, int]:
+    """How often *told* says she, he and they."""
+    return len(_SHE.findall(told)), len(_HE.findall(told)), len(_THEY.findall(told))
 
 
 def _age(reading: Reading, asked: wishes.Asked, rng: random.Random) -> int:
@@ -179,11 +186,25 @@ def _palette(reading: Reading, sight: Sight | None, rng: random.Random) -> tuple
     if sight:
         names = [sight.accent.name(language), *(colour.name(language) for colour in sight.palette)]
         return tuple(dict.fromkeys(names))
-    told = " ".join(str(reading.fact(key) or "") for key in ("style", "summary", "appearance_prompt", "color_preferences", "home", "description"))
-    named = sorted((place, name) for name in by_name(language) if (place := told.find(name)) != -1)
-    found = list(dict.fromkeys(name for _, name in named))
+    keys = ("style", "summary", "appearance_prompt", "color_preferences", "home", "description")
+    told = " ".join(str(reading.fact(key) or "") for key in keys)
     some = rng.sample(list(by_name(language)), 4)
-    return tuple(dict.fromkeys([*found, *some]))[:6]
+    return tuple(dict.fromkeys([*_colours_in(told, language), *some]))[:6]
+
+
+@lru_cache(maxsize=512)
+def _colours_in(told: str, language: str) -> tuple[str, ...]:
+    """The garment that is named most has the accent; then the others in the order of the text, "mustard green" before "mustard"."""
+    worn = {name: sum(told.count(f"{name}{garment}") for garment in _garments(language)) for name in by_name(language)}
+    accent = max(worn, key=lambda name: worn[name])
+    named = sorted((place, -len(name), name) for name in by_name(language) if (place := told.find(name)) != -1)
+    return tuple(dict.fromkeys([*([accent] if worn[accent] else []), *(name for _, _, name in named)]))
+
+
+def _garments(language: str) -> list[str]:
+    """The garments of `people.toml` as they stand after a colour."""
+    pool = shelf(language).pools["garment"]
+    return [entry[0] if isinstance(entry, list) else f" {entry}" for entry in pool]
 
 
 def _light(sight: Sight | None) -> tuple[str, ...]:
@@ -198,11 +219,19 @@ def _light(sight: Sight | None) -> tuple[str, ...]:
 def invent_name(language: str, culture: str, gender: str, rng: random.Random) -> str:
     """A full name. English texts use names of the country's culture, Chinese texts Chinese names."""
     if language == "zh":
-        pools = shelf("zh").tables["names"]
-        return rng.choice(pools["surname"]) + given_name(language, culture, gender, rng)
-    return f"{given_name(language, culture, gender, rng)} {rng.choice(shelf('en').tables['culture'][culture]['surname'])}"
+        return invent_surname(language, culture, rng) + given_name(language, culture, gender, rng)
+    return f"{given_name(language, culture, gender, rng)} {invent_surname(language, culture, rng)}"
 
 
 def given_name(language: str, culture: str, gender: str, rng: random.Random) -> str:
-    pools = shelf("zh").tables["names"] if language == "zh" else shelf("en").tables["culture"][culture]
+    pools = _names(language, culture)
     return rng.choice(pools["f"] + pools["m"] if gender == "n" else pools[gender])
+
+
+def invent_surname(language: str, culture: str, rng: random.Random) -> str:
+    return rng.choice(_names(language, culture)["surname"])
+
+
+def _names(language: str, culture: str) -> dict[str, list[str]]:
+    names: dict[str, list[str]] = shelf("zh").tables["names"] if language == "zh" else shelf("en").tables["culture"][culture]
+    return names

@@ -59,7 +59,9 @@ def _life(path: Path) -> Life:
     data = _read(path)
     pools: dict[str, list[Any]] = data.pop("pools")
     # Tables in the plural of their heading: [[regular]] is the pool "regular".
-    pools |= {name: data.pop(name) for name, value in list(data.items()) if isinstance(value, list) and value and isinstance(value[0], dict)}
+    pools |= {
+        name: data.pop(name) for name, value in list(data.items()) if isinstance(value, list) and value and isinstance(value[0], dict)
+    }
     return Life(
         key=path.stem,
         trade=data.pop("trade"),

@@ -8,11 +8,14 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date, time, timedelta
+from functools import lru_cache
+from itertools import pairwise
 from typing import Any
 
+from pipeline.offline.colours import by_name
 from pipeline.offline.grammar import Telling
 from pipeline.offline.library import forms
-from pipeline.offline.world import World
+from pipeline.offline.world import World, light_lines
 
 LIMIT = 274
 """Weighted characters; a little under what networks allow, for a link preview or a slip in counting."""
@@ -51,13 +54,20 @@ class Moment:
 
 def weighted_length(text: str) -> int:
     """Length as twitter-text counts it, but for URLs, which the writer never uses."""
-    return sum(1 if ord(sign) <= 0x10FF or 0x2000 <= ord(sign) <= 0x200D or 0x2010 <= ord(sign) <= 0x201F or 0x2032 <= ord(sign) <= 0x2037 else 2 for sign in text)
+    if text.isascii():
+        return len(text)
+    return sum(
+        1 if ord(sign) <= 0x10FF or 0x2000 <= ord(sign) <= 0x200D or 0x2010 <= ord(sign) <= 0x201F or 0x2032 <= ord(sign) <= 0x2037 else 2
+        for sign in text
+    )
 
 
 def segment_of(clock: str) -> str:
     """The part of the day of a time HH:MM."""
     hour = int(clock[:2])
-    return next((segment for segment in reversed(SEGMENTS[:4]) if hour >= _STARTS[segment]), "night") if hour < 22 and hour >= 5 else "night"
+    return (
+        next((segment for segment in reversed(SEGMENTS[:4]) if hour >= _STARTS[segment]), "night") if hour < 22 and hour >= 5 else "night"
+    )
 
 
 class Teller:
@@ -94,7 +104,9 @@ class Teller:
 
     def _once(self, occasion: Occasion) -> Moment:
         form = self._form(occasion)
-        segment = occasion.segment or (segment_of(self.rng.choice(self.world.identity.life.hours)) if self.rng.random() < 0.6 else self.rng.choice(SEGMENTS))
+        segment = occasion.segment or (
+            segment_of(self.rng.choice(self.world.identity.life.hours)) if self.rng.random() < 0.6 else self.rng.choice(SEGMENTS)
+        )
         bound = self._bind(form, segment, occasion)
         text = self.telling.tell(self._frame(form), **bound)
         mood = occasion.mood or self.rng.choice(self.world.shelf.tables["mood"][self.rng.choice(form["moods"])])
@@ -144,11 +156,9 @@ def _english(world: World) -> dict[str, Any]:
     """The colours and the light in English, for lines that go to an image model."""
     if world.shelf.language == "en":
         return {}
-    from pipeline.offline.colours import by_name
-
     known = by_name("zh")
     english = {key: known[name].english for key in ("accent", "second", "third") if (name := world.facts[key]) in known}
-    return {**english, "light_words": "soft natural light"}
+    return {**english, "light_words": light_lines("en", world.identity.light)}
 
 
 _NUMBERS = {
@@ -189,13 +199,19 @@ def _clock(minutes: int) -> str:
 
 
 _WORD = re.compile(r"[a-z0-9à-ÿ']{3,}|[\u4e00-\u9fff]", re.IGNORECASE)
-_COMMON = frozenset("the and for was that this with from have has not you but are its his her all one two they them who what when then than about into out our".split())
+_COMMON = frozenset(
+    (  # noqa: SIM905  read as one line of words
+        "the and for was that this with from have has not you but are its his her all one two they them who what when then than about "
+        "into out our"
+    ).split()
+)
 
 
+@lru_cache(maxsize=4096)
 def words(text: str) -> frozenset[str]:
     """What texts are compared by: words, or pairs of Chinese characters."""
     found = [word.casefold() for word in _WORD.findall(text)]
-    pairs = {first + second for first, second in zip(found, found[1:], strict=False) if len(first) == len(second) == 1}
+    pairs = {first + second for first, second in pairwise(found) if len(first) == len(second) == 1}
     return frozenset(word for word in found if len(word) > 1 and word not in _COMMON) | pairs
 
 
@@ -207,10 +223,11 @@ def _worth(draft: frozenset[str], wanted: frozenset[str], said: Sequence[frozens
 
 def _shorter(text: str) -> str:
     """*text* without its last sentences, as many as it takes."""
-    sentences = re.split(r"(?<=[.!?。！？])\s*", text)
-    while len(sentences) > 1 and weighted_length(" ".join(sentences)) > LIMIT:
+    sentences = re.split(r"(?<=[.!?])\s+|(?<=[。！？])(?![”’）])", text)
+    between = "" if re.search(r"[\u4e00-\u9fff]", text) else " "
+    while len(sentences) > 1 and weighted_length(between.join(sentences)) > LIMIT:
         sentences.pop()
-    short = " ".join(sentences)
+    short = between.join(sentences)
     while weighted_length(short) > LIMIT:
         short = short[: len(short) * 3 // 4].rsplit(" ", 1)[0].rstrip(",;:，；： ") + "…"
     return short

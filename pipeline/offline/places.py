@@ -40,7 +40,18 @@ def _cities() -> dict[str, _City]:
 
 @cache
 def _countries() -> dict[str, str]:
-    found = {"uk": "GB", "england": "GB", "scotland": "GB", "wales": "GB", "usa": "US", "u.s.": "US", "america": "US", "holland": "NL", "czech republic": "CZ", "korea": "KR"}
+    found = {
+        "uk": "GB",
+        "england": "GB",
+        "scotland": "GB",
+        "wales": "GB",
+        "usa": "US",
+        "u.s.": "US",
+        "america": "US",
+        "holland": "NL",
+        "czech republic": "CZ",
+        "korea": "KR",
+    }
     for code, (english, chinese, *_) in almanac()["country"].items():
         found |= {english.casefold(): code, chinese: code}
     return found

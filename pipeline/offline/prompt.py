@@ -12,14 +12,16 @@ from collections import deque
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import date, timedelta
+from functools import cached_property, lru_cache
 from typing import Any
+
+from pipeline.offline import Json
 
 _LANGUAGE = re.compile(r"(?:Write|Answer|Reply)\s+(?:every text|everything|all texts|it|this)?\s*in\s+([^\n.。]+)", re.IGNORECASE)
 _CHINESE = re.compile(r"中文|汉语|华语|普通话|國語|chinese|mandarin|^zh", re.IGNORECASE)
 _LOCATION = re.compile(r"^They live here:\s*(.+)$", re.MULTILINE)
 _GOAL = re.compile(r"^The account is for:\s*(.+)$", re.MULTILINE)
 _ASKS = re.compile(r"^The author asks(?: for this change)?:\s*(.+(?:\n(?!\n).+)*)", re.MULTILINE)
-_DATA = re.compile(r"<data>\s*(.*?)\s*</data>", re.DOTALL)
 _FENCE = re.compile(r"```(?:json)?\s*\n(.*?)```", re.DOTALL)
 _DATE = re.compile(r"\b(\d{4})-(\d{2})-(\d{2})\b")
 _DAYS = re.compile(r"\b(\d{1,3})\s+(?:consecutive\s+)?days\b|(\d{1,3})\s*天")
@@ -33,12 +35,24 @@ _PLAN_KEYS = {"topic_type", "theme", "content_direction", "suggested_scene", "re
 
 
 @dataclass(frozen=True)
+class Found:
+    """A JSON object of the material, with what is asked of it again and again: its text, the value nearest to its top under each name,
+    earlier texts in it. Found objects are shared by requests; do not change them.
+    """
+
+    value: dict[str, Any]
+    text: str
+    nearest: Mapping[str, Any]
+    earlier: tuple[str, ...]
+
+
+@dataclass(frozen=True)
 class Reading:
     """What a request says."""
 
     language: str
     text: str
-    data: tuple[dict[str, Any], ...] = ()
+    found: tuple[Found, ...] = ()
     schema: dict[str, Any] | None = None
     schema_name: str = ""
     schema_in_prompt: bool = False
@@ -51,18 +65,18 @@ class Reading:
     plan: Mapping[str, Any] = field(default_factory=dict)
     earlier_answers: tuple[str, ...] = ()
 
-    def fact(self, *names: str) -> Any:
+    def fact(self, *names: str) -> Json:
         """The value of the first of *names* that the material has, nearest to its top; ``None`` where it has none."""
         for name in names:
-            for item in self.data:
-                if (value := _nearest(item, name)) not in (None, "", []):
+            for item in self.found:
+                if (value := item.nearest.get(name)) not in (None, "", []):
                     return value
         return None
 
-    @property
+    @cached_property
     def material(self) -> str:
         """All of the material as one text, for finding words in it."""
-        return json.dumps(self.data, ensure_ascii=False) if self.data else ""
+        return f"[{', '.join(item.text for item in self.found)}]" if self.found else ""
 
 
 def read(messages: list[Any], response_format: Mapping[str, Any] | None) -> Reading:
@@ -70,14 +84,15 @@ def read(messages: list[Any], response_format: Mapping[str, Any] | None) -> Read
     system, user, answers, pictures = _split(messages)
     said = "\n\n".join(user)
     schema, name, in_prompt = _schema(said, response_format)
-    bare = _DATA.sub(" ", said)
+    bare, blocks = _split_data(said)
     if in_prompt:
         bare = _FENCE.sub(" ", bare)
-    data = tuple(_objects(said, in_prompt=in_prompt))
+    found = _objects(blocks, bare)
+    data = tuple(item.value for item in found)
     return Reading(
         language=_language(system, bare),
         text=bare.strip(),
-        data=data,
+        found=found,
         schema=schema,
         schema_name=name,
         schema_in_prompt=in_prompt,
@@ -85,8 +100,8 @@ def read(messages: list[Any], response_format: Mapping[str, Any] | None) -> Read
         location=_last(_LOCATION, bare),
         goal=_last(_GOAL, bare),
         asks=tuple(match.strip() for match in _ASKS.findall(bare)),
-        avoid=tuple(_earlier_texts(data, bare)),
-        dates=tuple(_dates(bare, data)),
+        avoid=tuple(_earlier_texts(found, bare)),
+        dates=tuple(_dates(bare, found)),
         plan=_plan(data),
         earlier_answers=answers,
     )
@@ -107,7 +122,7 @@ def _split(messages: list[Any]) -> tuple[str, list[str], tuple[str, ...], tuple[
     return "\n".join(system), user, tuple(answers), tuple(pictures)
 
 
-def _text_and_pictures(content: Any) -> tuple[str, list[str]]:
+def _text_and_pictures(content: Json) -> tuple[str, list[str]]:
     if isinstance(content, str):
         return content, []
     texts, pictures = [], []
@@ -135,7 +150,9 @@ def _schema(said: str, response_format: Mapping[str, Any] | None) -> tuple[dict[
             found = json.loads(block)
         except (ValueError, RecursionError):
             continue
-        if isinstance(found, dict) and ({"properties", "$ref", "$defs", "anyOf"} & found.keys() or found.get("type") in ("object", "array")):
+        if isinstance(found, dict) and (
+            {"properties", "$ref", "$defs", "anyOf"} & found.keys() or found.get("type") in ("object", "array")
+        ):
             return found, str(found.get("title") or found.get("description") or "")[:80], True
     return None, "", False
 
@@ -152,45 +169,65 @@ def _last(pattern: re.Pattern[str], text: str) -> str:
     return found[-1].strip() if found else ""
 
 
-def _objects(said: str, *, in_prompt: bool) -> Iterator[dict[str, Any]]:
+def _split_data(said: str) -> tuple[str, list[str]]:
+    """What stands outside of data blocks, and the blocks."""
+    outside, blocks, at = [], [], 0
+    while (start := said.find("<data>", at)) != -1 and (end := said.find("</data>", start)) != -1:
+        outside.append(said[at:start])
+        blocks.append(said[start + len("<data>") : end].strip())
+        at = end + len("</data>")
+    return " ".join([*outside, said[at:]]), blocks
+
+
+def _objects(blocks: list[str], bare: str) -> tuple[Found, ...]:
     """The JSON objects of the material: what stands in data blocks; without any, every larger object in the text."""
-    blocks = _DATA.findall(said)
-    if not blocks:
-        blocks = [_FENCE.sub(" ", said)] if in_prompt else [said]
+    if blocks:
+        return tuple(item for block in blocks for item in _objects_of(block))
+    return tuple(_search(bare))
+
+
+@lru_cache(maxsize=256)
+def _objects_of(block: str) -> tuple[Found, ...]:
+    """The objects of a data block, remembered: a persona's block comes with each of their tweets."""
+    return tuple(_search(block))
+
+
+def _search(block: str) -> Iterator[Found]:
     decoder = json.JSONDecoder()
-    for block in blocks:
-        at = block.find("{")
-        while at != -1:
-            try:
-                found, end = decoder.raw_decode(block, at)
-            except (ValueError, RecursionError):
-                at = block.find("{", at + 1)
-                continue
-            if isinstance(found, dict) and found and not ("properties" in found and found.get("type") == "object"):
-                yield found
-            at = block.find("{", end)
+    at = block.find("{")
+    while at != -1:
+        try:
+            found, end = decoder.raw_decode(block, at)
+        except (ValueError, RecursionError):
+            at = block.find("{", at + 1)
+            continue
+        if isinstance(found, dict) and found and not ("properties" in found and found.get("type") == "object"):
+            earlier = tuple(_texts_under(found, wanted=False, depth=0))
+            yield Found(found, json.dumps(found, ensure_ascii=False), _nearest(found), earlier)
+        at = block.find("{", end)
 
 
-def _nearest(root: Any, name: str) -> Any:
-    """Breadth-first, so that the persona's own name comes before that of anybody they know."""
-    queue: deque[Any] = deque([root])
+def _nearest(root: dict[str, Any]) -> dict[str, Any]:
+    """All names with their values, breadth-first, so that the persona's own name comes before that of anybody they know."""
+    nearest: dict[str, Any] = {}
+    queue: deque[dict[str, Any]] = deque([root])
     while queue:
         node = queue.popleft()
-        if isinstance(node, dict):
-            if name in node:
-                return node[name]
-            queue.extend(value for key, value in node.items() if key not in _OTHERS and isinstance(value, dict))
-    return None
+        for key, value in node.items():
+            nearest.setdefault(key, value)
+            if key not in _OTHERS and isinstance(value, dict):
+                queue.append(value)
+    return nearest
 
 
-def _earlier_texts(data: tuple[dict[str, Any], ...], said: str) -> Iterator[str]:
-    for item in data:
-        yield from _texts_under(item, wanted=False, depth=0)
+def _earlier_texts(found: tuple[Found, ...], said: str) -> Iterator[str]:
+    for item in found:
+        yield from item.earlier
     if _EARLIER.search(said):
         yield from _BULLET.findall(said)
 
 
-def _texts_under(node: Any, *, wanted: bool, depth: int) -> Iterator[str]:
+def _texts_under(node: Json, *, wanted: bool, depth: int) -> Iterator[str]:
     if depth > 8:
         return
     if isinstance(node, dict):
@@ -207,14 +244,14 @@ def _texts_under(node: Any, *, wanted: bool, depth: int) -> Iterator[str]:
                 yield from _texts_under(item, wanted=wanted, depth=depth + 1)
 
 
-def _dates(said: str, data: tuple[dict[str, Any], ...]) -> list[date]:
+def _dates(said: str, material: tuple[Found, ...]) -> list[date]:
     """Days the text speaks of: those it names, or so many from the first one; else those of the material's plan."""
     found = sorted(set(_valid_dates(said)))
     count = _DAYS.search(said)
     days = int(count[1] or count[2]) if count else 0
     if found and len(found) <= 2 and days > len(found):
         return [found[0] + timedelta(days=offset) for offset in range(min(days, 366))]
-    return found or sorted(set(_valid_dates(" ".join(str(_nearest(item, "date") or "") for item in data))))
+    return found or sorted(set(_valid_dates(" ".join(str(item.nearest.get("date") or "") for item in material))))
 
 
 def _valid_dates(text: str) -> Iterator[date]:

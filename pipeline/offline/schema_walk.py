@@ -13,6 +13,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
+from pipeline.offline import Json
 from pipeline.offline.counts import how_many
 from pipeline.offline.strings import Unwritable, fit
 
@@ -45,7 +46,7 @@ class Oracle(Protocol):
 
     language: str
 
-    def subject(self, field: Field) -> Any: ...
+    def subject(self, field: Field) -> Json: ...
     def subjects(self, field: Field, items: Mapping[str, Any], count: int) -> list[Any] | None: ...
     def count(self, field: Field) -> int | None: ...
     def keys(self, field: Field) -> list[str] | None: ...
@@ -63,10 +64,10 @@ class Walk:
         self.oracle = oracle
         self.rng = rng
 
-    def write(self) -> Any:
+    def write(self) -> Json:
         return self._value(Field((), self.root))
 
-    def _value(self, field: Field) -> Any:
+    def _value(self, field: Field) -> Json:  # noqa: PLR0911  one return a kind of schema
         schema = self._resolved(field.schema, 0)
         field = replace(field, schema=schema, description=str(schema.get("description") or field.description))
         if "const" in schema:
@@ -88,7 +89,7 @@ class Walk:
             return self.rng.random() < 0.6 if told is None else told
         return None if kind == "null" else self._string(field)
 
-    def _resolved(self, schema: Any, depth: int) -> Mapping[str, Any]:
+    def _resolved(self, schema: Json, depth: int) -> Mapping[str, Any]:
         """*schema* with references followed and ``allOf`` merged in."""
         if schema is True or schema == {}:
             return {"type": "string"}
@@ -101,12 +102,12 @@ class Walk:
             merged = _merge(merged, self._resolved(part, depth + 1))
         return merged
 
-    def _referred(self, reference: str) -> Any:
+    def _referred(self, reference: str) -> Json:
         if not reference.startswith("#"):
             raise Unwritable(f"the reference {reference!r} leads out of the schema")
         node: Any = self.root
-        for part in filter(None, reference[1:].split("/")):
-            part = part.replace("~1", "/").replace("~0", "~")
+        for escaped in filter(None, reference[1:].split("/")):
+            part = escaped.replace("~1", "/").replace("~0", "~")
             node = node[int(part)] if isinstance(node, list) and part.isdigit() else node.get(part) if isinstance(node, Mapping) else None
             if node is None:
                 raise Unwritable(f"the reference {reference!r} leads nowhere")
@@ -120,7 +121,13 @@ class Walk:
             kind = next((one for one in kind if one != "null"), "null")
         if kind:
             return str(kind)
-        for word, implied in (("properties", "object"), ("additionalProperties", "object"), ("items", "array"), ("minimum", "number"), ("maximum", "number")):
+        for word, implied in (
+            ("properties", "object"),
+            ("additionalProperties", "object"),
+            ("items", "array"),
+            ("minimum", "number"),
+            ("maximum", "number"),
+        ):
             if word in field.schema:
                 return implied
         return "string"
@@ -128,7 +135,7 @@ class Walk:
     def _deep(self, field: Field) -> bool:
         return len(field.path) > DEEPEST
 
-    def _enum(self, field: Field) -> Any:
+    def _enum(self, field: Field) -> Json:
         allowed = field.schema["enum"]
         if not allowed:
             raise Unwritable("an enum is empty")
@@ -141,7 +148,7 @@ class Walk:
         filled = [value for value in allowed if value not in (None, "")]
         return self.rng.choice(filled or allowed)
 
-    def _option(self, field: Field, options: list[Any]) -> Any:
+    def _option(self, field: Field, options: list[Any]) -> Json:
         around = {key: value for key, value in field.schema.items() if key not in ("anyOf", "oneOf", "$defs", "definitions")}
         merged = [_merge(around, self._resolved(option, 0)) for option in options]
         empty = [option for option in merged if option.get("type") == "null"]
@@ -170,11 +177,21 @@ class Walk:
         for name, schema in properties.items():
             if name not in required and (self._deep(field) or schema is False):
                 continue
-            inner = Field((*field.path, name), schema, "", field.index, field.count, subject=subject if subject is not None else field.subject, siblings=written)
+            inner = Field(
+                (*field.path, name),
+                schema,
+                "",
+                field.index,
+                field.count,
+                subject=subject if subject is not None else field.subject,
+                siblings=written,
+            )
             written[name] = self._value(inner)
         for name in sorted(required - properties.keys()):
             more = field.schema.get("additionalProperties", True)
-            written[name] = self._value(Field((*field.path, name), more if isinstance(more, Mapping) else {"type": "string"}, subject=subject, siblings=written))
+            written[name] = self._value(
+                Field((*field.path, name), more if isinstance(more, Mapping) else {"type": "string"}, subject=subject, siblings=written)
+            )
         if not properties and field.schema.get("additionalProperties", True) is not False:
             self._open_map(field, written)
         return written
@@ -196,7 +213,10 @@ class Walk:
         schema = field.schema
         fixed = list(schema.get("prefixItems") or ())
         items = schema.get("items", {"type": "string"})
-        written = [self._value(Field(field.path, part, "", place, len(fixed), item=True, subject=field.subject)) for place, part in enumerate(fixed)]
+        written = [
+            self._value(Field(field.path, part, "", place, len(fixed), item=True, subject=field.subject))
+            for place, part in enumerate(fixed)
+        ]
         if items is False or (fixed and "items" not in schema):
             return written
         count = int(schema.get("minItems", 0)) if self._deep(field) else self._how_many(field)
@@ -235,7 +255,7 @@ class Walk:
         elif len(written) < least:
             written.append(self._another(value, field, seen))
 
-    def _another(self, value: Any, field: Field, seen: set[str]) -> Any:
+    def _another(self, value: Json, field: Field, seen: set[str]) -> Json:
         """A value not among *seen*, for arrays that insist on it."""
         for step in range(1, 500):
             if isinstance(value, str):
@@ -303,5 +323,5 @@ def _merge(base: Mapping[str, Any], more: Mapping[str, Any]) -> dict[str, Any]:
     return merged
 
 
-def _key(value: Any) -> str:
-    return json.dumps(value, sort_keys=True, ensure_ascii=False)
+def _key(value: Json) -> str:
+    return f'"{value}"' if isinstance(value, str) else json.dumps(value, sort_keys=True, ensure_ascii=False)

@@ -35,7 +35,7 @@ class NotAPicture(ValueError):
 
 @dataclass(frozen=True)
 class Sight:
-    """What was seen. All measures run from 0 to 1; *palette* goes from the largest area to the smallest, *accent* is what catches the eye."""
+    """What was seen. All measures run from 0 to 1; *palette* goes from the largest area to the smallest, *accent* catches the eye."""
 
     digest: str
     palette: tuple[Colour, ...]
@@ -50,7 +50,7 @@ class Sight:
 
     def traits(self) -> dict[str, float]:
         """The same as words with a strength, to be compared with what a life feels drawn to (``affinity`` in its file)."""
-        hues = dict.fromkeys(("red", "orange", "yellow", "green", "teal", "blue", "purple", "pink", "neutral"), 0.0)
+        hues: dict[str, float] = dict.fromkeys(("red", "orange", "yellow", "green", "teal", "blue", "purple", "pink", "neutral"), 0.0)
         for place, colour in enumerate([self.accent, *self.palette]):
             hues[hue_word(colour.lab)] += (1.0, 0.9, 0.7, 0.5, 0.4, 0.3, 0.2)[min(place, 6)] / 2
         return {
@@ -77,7 +77,16 @@ def _ramp(value: float) -> float:
 def hue_word(lab: Oklab) -> str:
     if lab.chroma < 0.022:
         return "neutral"
-    for limit, word in ((10, "pink"), (42, "red"), (78, "orange"), (115, "yellow"), (165, "green"), (225, "teal"), (288, "blue"), (330, "purple")):
+    for limit, word in (
+        (10, "pink"),
+        (42, "red"),
+        (78, "orange"),
+        (115, "yellow"),
+        (165, "green"),
+        (225, "teal"),
+        (288, "blue"),
+        (330, "purple"),
+    ):
         if lab.hue < limit:
             return word
     return "pink"
@@ -114,12 +123,12 @@ def look(uri: str) -> Sight:
 
 def _thumbnail(content: bytes) -> tuple[Image.Image, str]:
     """The picture shrunk to RGB, and its shape."""
-    from PIL import Image, ImageOps
+    from PIL import Image, ImageOps  # noqa: PLC0415  Pillow only where there are pictures
 
     try:
         with Image.open(io.BytesIO(content), formats=FORMATS) as picture:
             if picture.width * picture.height > MOST_PIXELS:
-                raise NotAPicture(f"The picture has more than {MOST_PIXELS // 10**6} million pixels.")
+                raise NotAPicture(f"The picture has more than {MOST_PIXELS // 10**6} million pixels.")  # noqa: TRY301  decoding is one unit
             picture.draft("RGB", (THUMBNAIL * 2, THUMBNAIL * 2))
             upright = ImageOps.exif_transpose(picture)
             width, height = upright.size
@@ -166,7 +175,11 @@ def _areas(picture: Image.Image) -> list[tuple[Oklab, int]]:
     quantised = picture.quantize(colors=24)
     palette = quantised.getpalette() or []
     counted = quantised.getcolors() or []
-    areas = [(oklab((palette[3 * index], palette[3 * index + 1], palette[3 * index + 2])), count) for count, index in counted if isinstance(index, int)]
+    areas = [
+        (oklab((palette[3 * index], palette[3 * index + 1], palette[3 * index + 2])), count)
+        for count, index in counted
+        if isinstance(index, int)
+    ]
     return sorted(areas, key=lambda item: (-item[1], item[0].lightness))
 
 
@@ -197,9 +210,13 @@ def _accent(areas: list[tuple[Oklab, int]], total: int) -> Colour:
 
 
 def _edges(picture: Image.Image) -> float:
-    from PIL import ImageFilter, ImageStat
+    from PIL import ImageFilter, ImageStat  # noqa: PLC0415  Pillow only where there are pictures
 
-    edges = picture.convert("L").filter(ImageFilter.FIND_EDGES).crop((1, 1, picture.width - 1, picture.height - 1)) if min(picture.size) > 4 else picture.convert("L")
+    edges = (
+        picture.convert("L").filter(ImageFilter.FIND_EDGES).crop((1, 1, picture.width - 1, picture.height - 1))
+        if min(picture.size) > 4
+        else picture.convert("L")
+    )
     return ImageStat.Stat(edges).mean[0] / 70
 
 

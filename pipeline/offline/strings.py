@@ -11,12 +11,17 @@ from datetime import date, timedelta
 from functools import lru_cache
 from re import _constants as sre  # type: ignore[attr-defined]  # the standard library's own regex parser; re has no public one
 from re import _parser as sre_parser  # type: ignore[attr-defined]
-from typing import Any
+from typing import Any, TypeAlias
+
+from pipeline.offline import Json
 
 
 class Unwritable(ValueError):
     """No text can follow the schema, as far as this writer can see."""
 
+
+Tree: TypeAlias = Any
+"""Nodes of the regex parser, which has no types."""
 
 _EPOCH = date(2026, 1, 1)
 _ALPHABET = string.ascii_lowercase
@@ -50,7 +55,7 @@ def _compiled(pattern: str) -> re.Pattern[str] | None:
         raise Unwritable(f"the pattern {pattern!r} is not a regular expression Python knows") from None
 
 
-def _of_length(text: str, low: int, high: Any, language: str) -> str:
+def _of_length(text: str, low: int, high: Json, language: str) -> str:
     if high is not None and len(text) > int(high):
         text = shorten(text, int(high))
     while len(text) < low:
@@ -71,11 +76,11 @@ def shorten(text: str, limit: int) -> str:
     return cut.rstrip(" ,;:，；：、") or text[:limit]
 
 
-def _is_code(form: Any) -> bool:
+def _is_code(form: Json) -> bool:
     return form in _FORMATS
 
 
-def _of_format(text: str, form: Any, rng: random.Random) -> str:
+def _of_format(text: str, form: Json, rng: random.Random) -> str:
     known = _FORMATS.get(form) if isinstance(form, str) else None
     if not known:
         return text
@@ -123,11 +128,11 @@ def _of_pattern(pattern: str, schema: Mapping[str, Any], rng: random.Random) -> 
     raise Unwritable(f"no text was found that follows the pattern {pattern!r}")
 
 
-def _sample(tree: Any, rng: random.Random, *, generous: int) -> str:
+def _sample(tree: Tree, rng: random.Random, *, generous: int) -> str:
     return "".join(_sample_one(op, value, rng, generous) for op, value in tree)
 
 
-def _sample_one(op: Any, value: Any, rng: random.Random, generous: int) -> str:
+def _sample_one(op: Tree, value: Tree, rng: random.Random, generous: int) -> str:  # noqa: PLR0911  one return a kind of node
     if op is sre.LITERAL:
         return chr(value)
     if op is sre.NOT_LITERAL:
@@ -147,7 +152,7 @@ def _sample_one(op: Any, value: Any, rng: random.Random, generous: int) -> str:
     return ""  # anchors and look-around: the result is checked against the whole pattern
 
 
-def _one_of(items: Any, rng: random.Random) -> str:
+def _one_of(items: Tree, rng: random.Random) -> str:
     allowed = [sign for sign in string.ascii_lowercase + string.digits + string.ascii_uppercase + "-_ ." if _in_class(sign, items)]
     if allowed:
         return rng.choice(allowed)
@@ -159,7 +164,7 @@ def _one_of(items: Any, rng: random.Random) -> str:
     return "?"
 
 
-def _in_class(sign: str, items: Any) -> bool:
+def _in_class(sign: str, items: Tree) -> bool:
     negated, found = False, False
     for op, value in items:
         if op is sre.NEGATE:

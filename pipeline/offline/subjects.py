@@ -2,25 +2,48 @@
 
 from __future__ import annotations
 
-import random
 import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from pipeline.offline import Json
 from pipeline.offline.library import forms
 from pipeline.offline.moments import words
 from pipeline.offline.schema_walk import Field
 from pipeline.offline.tell_persona import bound_people
 from pipeline.offline.tellers import Job, Subject, canonical
 
-_PERSONA = {"personality", "first_mes", "mes_example", "scenario", "core_info", "background_info", "zodiac", "verbal_style", "birthday", "distinguishing_features"}
+_PERSONA = {
+    "personality",
+    "first_mes",
+    "mes_example",
+    "scenario",
+    "core_info",
+    "background_info",
+    "zodiac",
+    "verbal_style",
+    "birthday",
+    "distinguishing_features",
+}
 _POST = {"text"}
-_AROUND_POST = {"mood", "time_segment", "scene_hint", "hashtags", "type", "alt_text", "tweet_format", "positive_prompt", "context", "parts", "slot"}
+_AROUND_POST = {
+    "mood",
+    "time_segment",
+    "scene_hint",
+    "hashtags",
+    "type",
+    "alt_text",
+    "tweet_format",
+    "positive_prompt",
+    "context",
+    "parts",
+    "slot",
+}
 _DAY = {"theme", "type", "weekday", "date", "content_direction", "recommended_time", "scene_hint", "tweet_format", "special_event"}
 _FRIEND = {"relation", "backstory", "interaction_pattern", "memorable_moments", "current_status"}
 
 
-def kind_of(field: Field, schema: Mapping[str, Any]) -> str:
+def kind_of(field: Field, schema: Mapping[str, Any]) -> str:  # noqa: PLR0911  one return a kind
     """The kind of thing an object with the properties of *schema* describes; ``""`` where its fields do not say."""
     names = {canonical(name) for name in schema.get("properties") or {}}
     if len(names & _FRIEND) >= 2 or ({"relation", "name"} <= names):
@@ -59,12 +82,23 @@ def friends(job: Job, field: Field, count: int) -> list[Subject]:
 def friend(job: Job, person: Mapping[str, Any]) -> Subject:
     bound = {**bound_people(job), "friend": person}
 
-    def told(part: str) -> Any:
+    def told(part: str) -> Json:
         chosen = person[part]
         return job.say(job.telling.draw(f"{person['name']}.{part}", chosen) if isinstance(chosen, list) else chosen, **bound)
 
-    facts = {part: lambda part=part: told(part) for part in ("relation", "personality", "backstory", "current_status", "interaction_pattern")}
-    return Subject("friend", {"name": person["name"], "age": person["age"], "memorable_moments": lambda: told("moments"), "description": facts["personality"], **facts})
+    facts = {
+        part: lambda part=part: told(part) for part in ("relation", "personality", "backstory", "current_status", "interaction_pattern")
+    }
+    return Subject(
+        "friend",
+        {
+            "name": person["name"],
+            "age": person["age"],
+            "memorable_moments": lambda: told("moments"),
+            "description": facts["personality"],
+            **facts,
+        },
+    )
 
 
 # --- kinds of tweets -----------------------------------------------------------------------------------------------------------
@@ -79,7 +113,16 @@ def kinds(job: Job, count: int) -> list[Subject]:
     weights = [round(share / sum(raw), 2) for share in raw]
     weights[0] = round(weights[0] + 1 - sum(weights), 2)
     return [
-        Subject("kind", {"type": kind["type"], "name": kind["type"], "weight": weight, "description_of_kind": job.say(kind["desc"]), "description": job.say(kind["desc"])})
+        Subject(
+            "kind",
+            {
+                "type": kind["type"],
+                "name": kind["type"],
+                "weight": weight,
+                "description_of_kind": job.say(kind["desc"]),
+                "description": job.say(kind["desc"]),
+            },
+        )
         for kind, weight in zip(chosen, weights, strict=True)
     ]
 
@@ -93,11 +136,15 @@ def known_kinds(job: Job) -> list[tuple[str, float, str]]:
             details = entry if isinstance(entry, Mapping) else {"weight": entry}
             found.append((str(name), _share(details.get("weight")), str(details.get("desc") or "")))
     elif isinstance(told, list):
-        found = [(str(entry.get("type")), _share(entry.get("weight")), str(entry.get("desc") or "")) for entry in told if isinstance(entry, Mapping) and entry.get("type")]
+        found = [
+            (str(entry.get("type")), _share(entry.get("weight")), str(entry.get("desc") or ""))
+            for entry in told
+            if isinstance(entry, Mapping) and entry.get("type")
+        ]
     return found or [(kind["type"], 1.0, kind["desc"]) for kind in job.world.pool("kind") or []]
 
 
-def _share(value: Any) -> float:
+def _share(value: Json) -> float:
     return float(value) if isinstance(value, int | float) and not isinstance(value, bool) and value > 0 else 0.01
 
 
@@ -152,9 +199,18 @@ def lore(job: Job, count: int) -> list[Subject]:
     return mixed[:count]
 
 
-def _entry(job: Job, name: str, keys: list[str], content: str, **bound: Any) -> Subject:
+def _entry(job: Job, name: str, keys: list[str], content: str, **bound: Json) -> Subject:
     told = job.say(content, **bound)
-    return Subject("lore", {"name": job.say(name, **bound), "keys": [job.say(key, **bound) for key in keys], "content": told, "comment": name, "description": told})
+    return Subject(
+        "lore",
+        {
+            "name": job.say(name, **bound),
+            "keys": [job.say(key, **bound) for key in keys],
+            "content": told,
+            "comment": name,
+            "description": told,
+        },
+    )
 
 
 def _jokes(job: Job) -> Iterator[Subject]:
@@ -170,12 +226,22 @@ def _lore(job: Job) -> Iterator[Subject]:
 def _regulars(job: Job) -> Iterator[Subject]:
     for regular in job.world.regulars:
         keys = [regular["name"], *(regular.get("keys") or [])]
-        yield _entry(job, regular["name"], keys, job.telling.draw("about_regular"), **{**bound_people(job), "regular": regular, "regular_about": job.say(regular["about"], regular=regular)})
+        yield _entry(
+            job,
+            regular["name"],
+            keys,
+            job.telling.draw("about_regular"),
+            **{**bound_people(job), "regular": regular, "regular_about": job.say(regular["about"], regular=regular)},
+        )
 
 
 def _close_friends(job: Job) -> Iterator[Subject]:
     for person in job.world.circle("close")[:2]:
-        bound = {**bound_people(job), "friend": person, "moment": job.say(job.telling.draw(f"{person['name']}.moments", person["moments"]), **{**bound_people(job), "friend": person})}
+        bound = {
+            **bound_people(job),
+            "friend": person,
+            "moment": job.say(job.telling.draw(f"{person['name']}.moments", person["moments"]), **{**bound_people(job), "friend": person}),
+        }
         relation = job.say(person["relation"], **bound)
         yield _entry(job, person["name"], [person["first"], person["name"]], job.telling.draw("about_friend"), relation=relation, **bound)
 

@@ -6,6 +6,7 @@ import re
 from typing import Any
 
 from pipeline.offline.colours import by_name
+from pipeline.offline.grammar import tidy
 from pipeline.offline.schema_walk import Field
 from pipeline.offline.tell_persona import bound_people
 from pipeline.offline.tellers import Job, tells
@@ -98,11 +99,11 @@ def appearance_prompt(job: Job, _: Field) -> str:
     who, facts = job.world.identity, job.world.facts
     person = {"f": "woman", "m": "man", "n": "androgynous person"}[who.gender]
     details = [facts["hair_en"], _eyes_en(facts["eyes_en"]), facts["build_en"].split(",")[0], _wearing(job), *features_en(job)]
-    return ", ".join([f"A {who.age}-year-old {person}", *(detail for detail in details if detail)])
+    return tidy(", ".join([f"A {who.age}-year-old {person}", *(detail for detail in details if detail)]))
 
 
 def _eyes_en(eyes: str) -> str:
-    return f"{eyes.split(',')[0]} eyes" if eyes else ""
+    return f"{eyes.split(',', maxsplit=1)[0]} eyes" if eyes else ""
 
 
 def _wearing(job: Job) -> str:
@@ -131,4 +132,14 @@ NEGATIVE = "text, watermark, logo, extra fingers, deformed hands, blurry, low qu
 
 def generation_facts() -> dict[str, Any]:
     """Usual parameters of an image, where a schema asks for them."""
-    return {"negative_prompt": NEGATIVE, "width": 1024, "height": 1024, "steps": 9, "cfg": 0, "cfg_scale": 0, "guidance": 0, "strength": 0.8, "model_path": ""}
+    return {
+        "negative_prompt": NEGATIVE,
+        "width": 1024,
+        "height": 1024,
+        "steps": 9,
+        "cfg": 0,
+        "cfg_scale": 0,
+        "guidance": 0,
+        "strength": 0.8,
+        "model_path": "",
+    }

@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from typing import Any
 
+from pipeline.offline import Json
+from pipeline.offline.library import almanac
 from pipeline.offline.moments import segment_of, when
 from pipeline.offline.schema_walk import Field
 from pipeline.offline.tellers import Job, tells
@@ -47,8 +49,6 @@ def _country_code(job: Job, _: Field) -> str:
 
 @tells("country_name")
 def _country(job: Job, _: Field) -> str:
-    from pipeline.offline.library import almanac
-
     entry = almanac()["country"].get(job.world.identity.place.country)
     return entry[job.language == "zh"] if entry else job.world.identity.place.country
 
@@ -154,7 +154,7 @@ def features(job: Job) -> list[str]:
     return [job.say(_native(chance.choice(pool))) for pool in pools]
 
 
-def _native(entry: Any) -> str:
+def _native(entry: Json) -> str:
     return entry[0] if isinstance(entry, list) else entry
 
 
@@ -205,7 +205,7 @@ def _home(job: Job, _: Field) -> str:
 
 @tells("hobbies", "persona.hobby")
 def _hobby(job: Job, _: Field) -> str:
-    return job.draw("hobby", "any_hobby")
+    return job.draw("hobby", "any_hobby", **bound_people(job))
 
 
 @tells("favourite_things")

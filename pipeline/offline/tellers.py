@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
+from pipeline.offline import Json
 from pipeline.offline.grammar import Telling
 from pipeline.offline.library import almanac
 from pipeline.offline.moments import Teller
@@ -46,10 +47,10 @@ class Job:
     def language(self) -> str:
         return self.reading.language
 
-    def say(self, template: str, **bound: Any) -> str:
+    def say(self, template: str, **bound: Json) -> str:
         return self.telling.tell(template, **bound)
 
-    def draw(self, *pools: str, **bound: Any) -> str:
+    def draw(self, *pools: str, **bound: Json) -> str:
         """A text from the first pool, mostly; from the others now and then, so that own things outweigh common ones."""
         known = [pool for pool in pools if self.telling.has(pool)]
         first = known[0] if len(known) == 1 or self.rng.random() < 0.68 else self.rng.choice(known[1:])

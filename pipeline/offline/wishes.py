@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from functools import lru_cache
 
 from pipeline.offline.library import Life, shelf
 
@@ -27,24 +28,48 @@ class Asked:
 _GENDER = (
     ("n", re.compile(r"\b(they/them|non-?binary|make them|turn them)\b|非二元", re.IGNORECASE)),
     ("f", re.compile(r"\b(her|she|woman|lady|grandmother|girl)\b|她|女", re.IGNORECASE)),
-    ("m", re.compile(r"\b(him|his|he|man|guy|grandfather)\b|他(?!们)|男", re.IGNORECASE)),
+    ("m", re.compile(r"\b(him|his|he|man|guy|grandfather)\b|(?<![其吉])他(?![们人])|男", re.IGNORECASE)),
 )
-_AGE = re.compile(r"\b(?:aged?|is|her|him|them|be)\s+(\d{2})\b(?!\s*(?:%|euro|dollar|minute|hour|cat|dog))|\b(\d{2})[- ]?years?[- ]old|(\d{2})\s*岁", re.IGNORECASE)
-_DECADE = re.compile(r"\bin (?:her|his|their) (?:(early|mid|late)[- ])?(twenties|thirties|forties|fifties|sixties|seventies|eighties)\b", re.IGNORECASE)
+_AGE = re.compile(
+    r"\b(?:aged?|is|her|him|them|be)\s+(\d{2})\b(?!\s*(?:%|euro|dollar|minute|hour|cat|dog))|\b(\d{2})[- ]?years?[- ]old|(\d{2})\s*岁",
+    re.IGNORECASE,
+)
+_DECADE = re.compile(
+    r"\bin (?:her|his|their) (?:(early|mid|late)[- ])?(twenties|thirties|forties|fifties|sixties|seventies|eighties)\b", re.IGNORECASE
+)
 _DECADES = {"twenties": 20, "thirties": 30, "forties": 40, "fifties": 50, "sixties": 60, "seventies": 70, "eighties": 80}
-_NAME = re.compile(r"\b(?:[Cc]all (?:her|him|them)|[Nn]amed?(?: (?:her|him|them))?|[Hh]er name is|[Hh]is name is|[Tt]heir name is)\s+((?:[A-ZÀ-Ý][\w'’-]+)(?:\s+[A-ZÀ-Ý][\w'’-]+){0,2})|(?:名字?叫|叫做|改名叫?|名为)\s*([\u4e00-\u9fff]{2,4})")
-_CITY = re.compile(r"\b(?:lives?|living|based|works?|set|move (?:her|him|them)|put (?:her|him|them)) (?:in|to) ([A-ZÀ-Ý][\w'’.-]+(?:[ ,]+[A-ZÀ-Ý][\w'’.-]+){0,2})|(?:住在|生活在|搬到)\s*([\u4e00-\u9fff]{2,5}?)(?=[,，。、;；的]|$)")
+_NAME = re.compile(
+    r"\b(?:[Cc]all (?:her|him|them)|[Nn]amed?(?: (?:her|him|them))?|[Hh]er name is|[Hh]is name is|[Tt]heir name is)\s+"
+    r"((?:[A-ZÀ-Ý][\w'’-]+)(?:\s+[A-ZÀ-Ý][\w'’-]+){0,2})|(?:名字?叫|叫做|改名叫?|名为)\s*([\u4e00-\u9fff]{2,4})"
+)
+_CITY = re.compile(
+    r"\b(?:lives?|living|based|works?|set|move (?:her|him|them)|put (?:her|him|them)) (?:in|to) "
+    r"([A-ZÀ-Ý][\w'’.-]+(?:[ ,]+[A-ZÀ-Ý][\w'’.-]+){0,2})|(?:住在|生活在|搬到)\s*([\u4e00-\u9fff]{2,5}?)(?=[,，。、;；的]|$)"
+)
 _JOB = re.compile(
-    r"\b(?:make|turn|let|have)\s+(?:her|him|them|it|the persona|this)\s+(?:into\s+|be\s+|work as\s+)?(?P<a>an?)\s+(?P<job1>[^.,;:!?\n]{3,60})"
+    r"\b(?:make|turn|let|have)\s+(?:her|him|them|it|the persona|this)\s+(?:into\s+|be\s+|work as\s+)?"
+    r"(?P<a>an?)\s+(?P<job1>[^.,;:!?\n]{3,60})"
     r"|\b(?:she|he|they|persona|who)\s+(?:should\s+be|should\s+work\s+as|must\s+be|works?\s+as|is|are|be)\s+an?\s+(?P<job2>[^.,;:!?\n]{3,60})"
     r"|^\s*an?\s+(?P<job3>[^.,;:!?\n]{3,50})\s*[.!]?\s*$",
     re.IGNORECASE,
 )
-_JOB_ZH = re.compile(r"(?:改成|变成|换成|设成|设为|让[她他]?(?:当|做|是)|[她他]?应该是|[她他]是|做|当)\s*(?:一?[个名位])?\s*([\u4e00-\u9fff]{2,12}?)(?=[,，。;；!！]|$)")
-_NOT_A_JOB = re.compile(r"^(bit|little|lot|touch|tad|more|less|much|few|single|good|real|cat|dog|person who|fan|lover|woman|man|mother|father|sense|parrot)\b", re.IGNORECASE)
-_STATEMENT = re.compile(r"^\s*(?:she|he|they|the persona)\s+(?:should\s+|must\s+|also\s+)?(?P<rest>(?:loves?|likes?|hates?|collects?|plays?|owns?|keeps?|has|have|speaks?|sings?|fears?|grew up|never|always|is|are)\b[^.\n]{2,110})", re.IGNORECASE)
+_JOB_ZH = re.compile(
+    r"(?:改成|变成|换成|设成|设为|让[她他]?(?:当|做|是)|[她他]?应该是|[她他]是|做|当)\s*(?:一?[个名位])?\s*([\u4e00-\u9fff]{2,12}?)(?=[,，。;；!！]|$)"
+)
+_NOT_A_JOB = re.compile(
+    r"^(bit|little|lot|touch|tad|more|less|much|few|single|good|real|cat|dog|person who|fan|lover|woman|man|mother|father|sense|parrot)\b",
+    re.IGNORECASE,
+)
+_STATEMENT = re.compile(
+    r"^\s*(?:she|he|they|the persona)\s+(?:should\s+|must\s+|also\s+)?"
+    r"(?P<rest>(?:loves?|likes?|hates?|collects?|plays?|owns?|keeps?|has|have|speaks?|sings?|fears?|grew up|never|always|is|are)\b"
+    r"[^.\n]{2,110})",
+    re.IGNORECASE,
+)
 _GIVEN = re.compile(r"\bgive\s+(?:her|him|them)\s+(?P<thing>an?\s[^.\n]{2,80})", re.IGNORECASE)
-_MORE = re.compile(r"\bmake\s+(?:her|him|them|it)\s+(?P<how>(?:a (?:bit|little|lot) )?(?:more|less|much more)?\s*[a-z][a-z -]{2,40})\s*$", re.IGNORECASE)
+_MORE = re.compile(
+    r"\bmake\s+(?:her|him|them|it)\s+(?P<how>(?:a (?:bit|little|lot) )?(?:more|less|much more)?\s*[a-z][a-z -]{2,40})\s*$", re.IGNORECASE
+)
 
 
 def understand(text: str, language: str) -> Asked:
@@ -71,6 +96,7 @@ def understand(text: str, language: str) -> Asked:
     )
 
 
+@lru_cache(maxsize=512)
 def match_life(text: str, language: str) -> Life | None:
     """The life whose words occur most in *text*; longer words count for more."""
     folded = text.casefold()

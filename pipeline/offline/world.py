@@ -12,8 +12,9 @@ from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from typing import Any
 
+from pipeline.offline.colours import by_name
 from pipeline.offline.grammar import Telling
-from pipeline.offline.identity import Identity, given_name, invent_name
+from pipeline.offline.identity import Identity, given_name, invent_surname
 from pipeline.offline.library import Shelf, shelf
 from pipeline.offline.prompt import Reading
 
@@ -35,6 +36,12 @@ def pronouns(gender: str, language: str) -> dict[str, str]:
         return {"she": word, "her": f"{word}的", "them": word, "First_she": word, "a_person": {"f": "女人", "m": "男人", "n": "人"}[gender]}
     words = _PRONOUNS[gender]
     return {**words, "First_she": words["she"].capitalize()}
+
+
+def light_lines(language: str, light: tuple[str, ...]) -> list[str]:
+    """Ways of writing the light that *light* names, the two strongest words of it."""
+    pools = shelf(language).pools
+    return [line for word in light[:2] for line in pools.get(f"seen_light_{word}", [])] or pools["seen_light_warm"]
 
 
 @dataclass(frozen=True)
@@ -79,17 +86,27 @@ class World:
     def _friend(self, part: Person, rng: random.Random, taken: set[str]) -> Person:
         who = self.identity
         gender = part.get("sex") or rng.choice("fm")
-        first = self._unused(gender, rng, taken)
-        name = f"{first} {invent_name('en', who.place.culture, gender, rng).split(' ', 1)[1]}" if self.shelf.language == "en" else first
+        first, name = self._unused(gender, rng, taken)
         low, high = part["older"]
         relation = part["relation"].replace("{regular_hobby}", rng.choice(self.shelf.pools["regular_hobby"]))
         age = max(19, min(88, who.age + rng.randint(low, high)))
-        return {**part, "relation": relation, "name": name, "first": first if self.shelf.language == "en" else first[1:] or first, "age": age, "gender": gender, **pronouns(gender, self.shelf.language)}
+        known = {"relation": relation, "name": name, "first": first, "age": age, "gender": gender}
+        return {**part, **known, **pronouns(gender, self.shelf.language)}
 
-    def _unused(self, gender: str, rng: random.Random, taken: set[str]) -> str:
+    def _unused(self, gender: str, rng: random.Random, taken: set[str]) -> tuple[str, str]:
+        """A given name that nobody here has, and a full name with it."""
         language, culture = self.shelf.language, self.identity.place.culture
         for _ in range(20):
-            name = given_name(language, culture, gender, rng) if language == "en" else invent_name(language, culture, gender, rng)
+            given = given_name(language, culture, gender, rng)
+            if given not in taken:
+                break
+        taken.add(given)
+        surname = self._surname(rng, set())
+        return given, f"{surname}{given}" if language == "zh" else f"{given} {surname}"
+
+    def _surname(self, rng: random.Random, taken: set[str]) -> str:
+        for _ in range(20):
+            name = invent_surname(self.shelf.language, self.identity.place.culture, rng)
             if name not in taken:
                 break
         taken.add(name)
@@ -100,13 +117,12 @@ class World:
         """The recurring characters of the life, with names of this place."""
         rng = self.chance("regulars")
         taken = {self.first, *(friend["first"] for circle in CIRCLES for friend in self.circle(circle))}
+        surnames: set[str] = set()
         people = []
         for part in self.identity.life.pools["regular"]:
             gender = part["sex"]
-            full = invent_name(self.shelf.language, self.identity.place.culture, gender, rng)
-            surname = full.split(" ", 1)[1] if self.shelf.language == "en" else full[0]
-            given = self._unused(gender, rng, taken)
-            bound = {"surname": surname, f"given_{gender}": given if self.shelf.language == "en" else given[1:], "full": given}
+            given, full = self._unused(gender, rng, taken)
+            bound = {"surname": self._surname(rng, surnames), f"given_{gender}": given, "full": full}
             name = re.sub(r"\{(\w+)\}", lambda match, bound=bound: bound[match[1]], part["name"])
             people.append({**part, "name": name, "first": name, "gender": gender, **pronouns(gender, self.shelf.language)})
         return people
@@ -137,7 +153,7 @@ class World:
         garment = rng.choice(self.shelf.pools["garment"])
         garment = garment if isinstance(garment, list) else [garment, garment]
         facts: dict[str, Any] = {
-            **who.life.facts,
+            **{name: [text] for name, text in who.life.facts.items()},  # in a list, since they are templates
             **pronouns(who.gender, self.shelf.language),
             **{part: told.get(part) or look[0] for part, look in looks.items()},
             **{f"{part}_en": look[1] for part, look in looks.items()},
@@ -154,7 +170,7 @@ class World:
             "palette_dark": self._darkest(palette),
             "accent_garment": f"{palette[0]}{garment[0]}" if chinese else f"the {palette[0]} {garment[0]}",
             "garment_en": garment[1],
-            "light_words": [line for word in who.light[:2] for line in self.shelf.pools.get(f"seen_light_{word}", [])] or self.shelf.pools["seen_light_warm"],
+            "light_words": light_lines(who.language, who.light),
             "clock_work": rng.choice(who.life.hours),
             "wish": who.wish,
             "statement": who.statement,
@@ -174,8 +190,6 @@ class World:
         return rng.choice(self.shelf.tables["culture"][self.identity.place.culture]["street"])
 
     def _darkest(self, palette: list[str]) -> str:
-        from pipeline.offline.colours import by_name
-
         known = by_name(self.shelf.language)
         return min((name for name in palette if name in known), key=lambda name: known[name].lab.lightness, default=palette[0])
 

@@ -11,7 +11,7 @@ from typing import Any
 
 import orjson
 
-from pipeline.offline import chat, prompt
+from pipeline.offline import Json, chat, prompt
 from pipeline.offline.author import Author
 from pipeline.offline.identity import identify
 from pipeline.offline.moments import Teller
@@ -68,7 +68,7 @@ def _compose(reading: Reading, sight: Sight | None, salt: str) -> tuple[Any, str
     return value, to_json(value)
 
 
-def to_json(value: Any) -> str:
+def to_json(value: Json) -> str:
     try:
         return orjson.dumps(value).decode()
     except TypeError:  # integers beyond 64 bits

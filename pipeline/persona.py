@@ -8,7 +8,9 @@ open mapping, ``content_type_distribution``, is asked for as a list and kept as 
 
 from __future__ import annotations
 
+import calendar
 import re
+from functools import cache
 from typing import Annotated, Any
 from zoneinfo import available_timezones
 
@@ -28,23 +30,59 @@ ADULT = 18
 EXAMPLE_COUNT = 8
 BOOK_MINIMUM = 6
 TWEET_LIMIT = 280
+NAME_LIMIT = 80
+MOST_CONTENT_TYPES = 100
+"""More shares than this cannot be rounded to four digits and sum to 1."""
+
+_SEPARATORS = (r"\n", r"[;；]", r"[、,，]")
+_AROUND = " \t\r\u3000,;，；、"
+_BULLET = re.compile(r"^\s*(?:[-*•]+|\d{1,2}[.)])\s+|^\s*[*•]+")
 
 
 def _split(value: object) -> object:
-    """Some models write ``"tea, rain"`` or one item a line where a list was asked for."""
+    """Some models write ``"tea, rain"`` or one item a line where a list was asked for. The coarsest separator that occurs divides, so
+    that sentences on lines of their own keep their commas.
+    """
     if isinstance(value, str):
-        parts = re.split(r"\s*[\n;；、,，]\s*", value.strip())
-        return [part.lstrip("-*• ").strip() for part in parts if part.strip("-*• ")]
+        separator = next((mark for mark in _SEPARATORS if re.search(mark, value.strip())), r"\n")
+        parts = [_BULLET.sub("", part).strip(_AROUND) for part in re.split(separator, value)]
+        return [part for part in parts if part.strip("-*•")]
     return value
 
 
+@cache
+def _zones() -> frozenset[str]:
+    return frozenset(available_timezones())  # reads a folder each time it is asked
+
+
 def _known_zone(value: str) -> str:
-    if value not in available_timezones():
+    if value not in _zones():
         raise ValueError("is not an IANA time zone such as Europe/Lisbon")
     return value
 
 
-Text = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1)]
+def _real_day(value: str) -> str:
+    month, day = int(value[:2]), int(value[3:])
+    if day > calendar.monthrange(2024, month)[1]:  # a leap year: birthdays on 29 February are real
+        raise ValueError("is not a day of the calendar")
+    return value
+
+
+def _one_line(value: str) -> str:
+    return " ".join(value.split())
+
+
+def _empty_for_none(value: object) -> object:
+    return "" if value is None else value
+
+
+def _visible(value: str) -> str:
+    if not any(letter.isprintable() and not letter.isspace() for letter in value):
+        raise ValueError("has nothing in it that can be seen")
+    return value
+
+
+Text = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1), AfterValidator(_visible)]
 Texts = Annotated[list[Text], BeforeValidator(_split), Field(min_length=1)]
 Clock = Annotated[str, StringConstraints(strip_whitespace=True, pattern=r"^([01]\d|2[0-3]):[0-5]\d$")]
 
@@ -60,7 +98,9 @@ class Part(BaseModel):
 
 class Location(Part):
     city: Text = Field(description="City the persona lives in")
-    state: str = Field(description="State, province or region; empty where there is none")
+    state: Annotated[str, BeforeValidator(_empty_for_none), StringConstraints(strip_whitespace=True)] = Field(
+        description="State, province or region; empty where there is none"
+    )
     country_code: Annotated[str, StringConstraints(strip_whitespace=True, to_upper=True, pattern=r"^[A-Za-z]{2}$")] = Field(
         description="ISO 3166-1 alpha-2 code"
     )
@@ -69,7 +109,9 @@ class Location(Part):
 
 class CoreInfo(Part):
     age: int = Field(ge=ADULT, le=100, description="Age in years; always an adult")
-    birthday: Annotated[str, StringConstraints(pattern=r"^(0[1-9]|1[0-2])-(0[1-9]|[12]\d|3[01])$")] = Field(description="Birthday as MM-DD")
+    birthday: Annotated[
+        str, StringConstraints(strip_whitespace=True, pattern=r"^(0[1-9]|1[0-2])-(0[1-9]|[12][0-9]|3[01])$"), AfterValidator(_real_day)
+    ] = Field(description="Birthday as MM-DD")
     zodiac: Text = Field(description="Western zodiac sign of that birthday")
     location: Location
 
@@ -107,7 +149,9 @@ class VerbalStyle(Part):
 class CorePersona(Part):
     """Stage 1: who they are. Everything else is written from this."""
 
-    name: Text = Field(description="Full name of the fictional persona")
+    name: Annotated[Text, StringConstraints(max_length=NAME_LIMIT), AfterValidator(_one_line)] = Field(
+        description="Full name of the fictional persona"
+    )
     description: Text = Field(description="2 to 3 paragraphs: who they are, what they look like, what they want")
     personality: Text = Field(description="A paragraph: temperament, contradictions, values")
     scenario: Text = Field(description="The situation in which someone meets them, 2 to 3 sentences")
@@ -132,21 +176,25 @@ class ContentType(Part):
 def _by_type(value: object) -> object:
     """``[{type, weight, desc}]`` (as asked on the wire) or ``{type: {weight, desc}}`` (as kept) or ``{type: weight}``."""
     if isinstance(value, list):
-        items = [dict(item) for item in value if isinstance(item, dict) and item.get("type")]
-        return {str(item.pop("type")).strip(): item for item in items}
+        items = [dict(item) if isinstance(item, dict) else {} for item in value]
+        kinds = {str(item.pop("type", "")).strip(): item for item in items}
+        if "" in kinds or len(kinds) < len(items):
+            raise ValueError("each item needs a type, and no two the same")
+        return kinds
     if isinstance(value, dict):
         return {key: {"weight": item, "desc": key} if isinstance(item, int | float) else item for key, item in value.items()}
     return value
 
 
 def _shares(value: dict[str, ContentType]) -> dict[str, ContentType]:
-    if not value:
-        raise ValueError("needs at least one content type")
-    total = sum(item.weight for item in value.values())
-    if total <= 0:
+    if not 1 <= len(value) <= MOST_CONTENT_TYPES:
+        raise ValueError(f"needs 1 to {MOST_CONTENT_TYPES} content types")
+    heaviest = max(item.weight for item in value.values())
+    if heaviest <= 0:
         raise ValueError("weights must not all be 0")
+    total = sum(item.weight / heaviest for item in value.values())
     # Rounded shares that sum to 1 exactly: the largest takes what rounding left over.
-    rounded = {key: round(item.weight / total, 4) for key, item in value.items()}
+    rounded = {key: round(item.weight / heaviest / total, 4) for key, item in value.items()}
     largest = max(rounded, key=lambda key: rounded[key])
     rounded[largest] = round(rounded[largest] + 1 - sum(rounded.values()), 4)
     return {key: item.model_copy(update={"weight": rounded[key]}) for key, item in value.items()}
@@ -228,8 +276,15 @@ class Acquaintance(Part):
 
 class SocialCircle(Part):
     close_friends: Annotated[list[Acquaintance], Field(min_length=1)] = Field(description="2 to 4")
-    past_relationships: list[Acquaintance] = Field(description="1 or 2")
+    past_relationships: list[Acquaintance] = Field(description="1 or 2, adults")
     online_friends: Annotated[list[Acquaintance], Field(min_length=1)] = Field(description="2 or 3")
+
+    @field_validator("past_relationships")
+    @classmethod
+    def _between_adults(cls, value: list[Acquaintance]) -> list[Acquaintance]:
+        if any(one.age < ADULT for one in value):
+            raise ValueError(f"everybody here is {ADULT} or older")
+        return value
 
 
 class SocialNetwork(Part):

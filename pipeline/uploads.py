@@ -9,22 +9,29 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import json
+import logging
 import math
 import os
+import signal
 import stat
 import sys
 from collections.abc import MutableMapping
+from contextlib import suppress
 from dataclasses import dataclass
-from io import BufferedReader
+from io import FileIO
 from pathlib import Path
 from typing import Any
 
 from errors import UploadError
 from storage.files import Files
 
+log = logging.getLogger(__name__)
+
 DECODER = Path(__file__).with_name("decoding.py")
 SECONDS = 20
-"""Wall-clock limit of one decoding."""
+"""Limit of one decoding, on the clock and of the processor's time."""
+MEMORY = 1 << 30
+"""Bytes of address space that one decoding may take."""
 REMEMBERED = 500
 
 
@@ -60,10 +67,10 @@ async def clean(source: Path, name: str, files: Files, *, limit_mb: float, known
     return picture
 
 
-def _opened(source: Path, shown: str, limit_mb: float) -> BufferedReader:
+def _opened(source: Path, shown: str, limit_mb: float) -> FileIO:
     """The file, open for reading, once it is known to be a file within the limits. A pipe or a device is never waited for."""
     try:
-        descriptor = os.open(source, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+        descriptor = os.open(source, os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC)
     except (OSError, ValueError):
         raise UploadError("{name} cannot be read. Choose it again.", name=shown) from None
     try:
@@ -71,7 +78,7 @@ def _opened(source: Path, shown: str, limit_mb: float) -> BufferedReader:
     except UploadError:
         os.close(descriptor)
         raise
-    return os.fdopen(descriptor, "rb")
+    return os.fdopen(descriptor, "rb", buffering=0)  # unbuffered: the decoder reads from where this file stands
 
 
 def _check(found: os.stat_result, shown: str, limit_mb: float) -> None:
@@ -84,21 +91,24 @@ def _check(found: os.stat_result, shown: str, limit_mb: float) -> None:
         raise UploadError("{name} has {size:.1f} MB; the limit is {limit:g} MB (MAX_UPLOAD_MB).", name=shown, size=size, limit=limit_mb)
 
 
-async def _decode(file: BufferedReader, shown: str) -> tuple[dict[str, Any], list[bytes]]:
-    child = await asyncio.create_subprocess_exec(
-        sys.executable, "-I", str(DECODER), stdin=file, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.DEVNULL
-    )
+async def _decode(file: FileIO, shown: str) -> tuple[dict[str, Any], list[bytes]]:
+    output, complaint = b"", b""
+    command = (sys.executable, "-I", str(DECODER), str(MEMORY), str(math.ceil(SECONDS)))
+    # A group of its own: Ctrl-C in a terminal reaches the whole group, and a picture must not look damaged because somebody stops us.
+    pipe = asyncio.subprocess.PIPE
+    child = await asyncio.create_subprocess_exec(*command, stdin=file, stdout=pipe, stderr=pipe, process_group=0)
     try:
         async with asyncio.timeout(SECONDS):
-            output, _ = await child.communicate()
+            output, complaint = await child.communicate()
     except TimeoutError:
-        raise UploadError("{name} takes too long to decode.", name=shown) from None
+        log.warning("decoding %r took longer than %g s", shown, SECONDS)
     finally:
         if child.returncode is None:
-            child.kill()
+            with suppress(ProcessLookupError):
+                child.kill()
             await child.wait()
     head, _, rest = output.partition(b"\n")
-    report: dict[str, Any] = json.loads(head) if child.returncode == 0 and head else {"problem": "broken"}
+    report: dict[str, Any] = json.loads(head) if child.returncode == 0 else {"problem": _how_it_died(child.returncode, complaint)}
     if problem := report.get("problem"):
         raise UploadError(_PROBLEMS[problem], name=shown, **report.get("facts", {}))
     pictures, start = [], 0
@@ -108,10 +118,23 @@ async def _decode(file: BufferedReader, shown: str) -> tuple[dict[str, Any], lis
     return report, pictures
 
 
+def _how_it_died(status: int | None, complaint: bytes) -> str:
+    """Which of the problems it is when the decoder did not come to its end."""
+    if status in (-signal.SIGKILL, -signal.SIGXCPU):
+        return "limits"
+    if status is not None and status < 0:  # the decoder itself fell over the file
+        return "broken"
+    log.error("the decoder of pictures does not work: %s", complaint.decode(errors="replace")[-2000:])
+    return "decoder"
+
+
 _PROBLEMS = {
     "kind": "{name} is not a picture that can be used here. Use PNG, JPEG or WebP.",
-    "broken": "{name} is damaged or cut off: it cannot be decoded.",
+    "broken": "{name} cannot be decoded: it is damaged, cut off or not what it claims to be.",
     "pixels": "{name} has {width} x {height} pixels; the limit is 40 megapixels.",
+    "bomb": "{name} has more than 80 megapixels; the limit is 40 megapixels.",
+    "limits": "{name} takes too much time or memory to decode. Save it anew as a smaller PNG, JPEG or WebP.",
+    "decoder": "{name} could not be looked at, because the decoder of pictures does not work here. The log says why.",
 }
 
 

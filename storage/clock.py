@@ -9,7 +9,7 @@ from ulid import ULID
 
 def timestamp(moment: datetime | None = None) -> str:
     """UTC as ISO 8601 with milliseconds and ``Z``: sorts as text."""
-    return (moment or datetime.now(UTC)).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    return (moment or datetime.now(UTC)).astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
 def parse(text: str) -> datetime:
@@ -18,5 +18,5 @@ def parse(text: str) -> datetime:
 
 
 def new_id() -> str:
-    """A 26-character id whose order as text is the order of creation (ULID)."""
+    """A 26-character id (ULID). Of two that one process makes, the later one is the greater as text, also within a millisecond."""
     return str(ULID())

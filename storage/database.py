@@ -1,4 +1,4 @@
-"""Opening the database, and the two ways to use it: reads on a connection a thread, writes on one writer thread.
+"""Opening the database, and the two ways to use it: reads on a connection each, writes on one writer thread.
 
 One connection shared by threads loses acknowledged rows, and a transaction held across an ``await`` stores nothing. So every write is
 a plain function ``fn(tx, ...)`` that is handed to the writer thread; whoever awaits it is answered after COMMIT. Writes that wait
@@ -11,12 +11,14 @@ import asyncio
 import logging
 import queue
 import threading
-from collections.abc import Callable
+from collections import deque
+from collections.abc import Callable, Iterator
 from concurrent.futures import Future
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, Concatenate, ParamSpec, TypeVar
 
-from filelock import FileLock
+from filelock import FileLock, Timeout
 from sqlite_utils import Database
 from sqlite_utils.utils import sqlite3  # pyright: ignore[reportPrivateImportUsage]  it chooses pysqlite3, as we must
 
@@ -32,6 +34,9 @@ P = ParamSpec("P")
 T = TypeVar("T")
 
 BUSY_SECONDS = 30
+"""How long a connection waits for another program's lock."""
+MIGRATION_SECONDS = 60
+"""How long a start waits for another process that is migrating."""
 LARGEST_BATCH = 256
 PATIENCE = 2
 """Seconds between attempts to write what must not be lost."""
@@ -41,13 +46,16 @@ _Write = tuple[Callable[[Database], Any], Future[Any]]
 
 def connect(path: Path, *, read_only: bool = False) -> Database:
     """A connection with the project's pragmas. It may be used by one thread at a time."""
-    connection = sqlite3.connect(str(path), timeout=BUSY_SECONDS, check_same_thread=False)
-    db = Database(connection)
-    db.execute("PRAGMA foreign_keys = ON")
-    db.execute("PRAGMA trusted_schema = OFF")
-    db.execute("PRAGMA synchronous = FULL")
-    if read_only:
-        db.execute("PRAGMA query_only = ON")
+    db = Database(sqlite3.connect(str(path), timeout=BUSY_SECONDS, check_same_thread=False))
+    try:
+        db.execute("PRAGMA foreign_keys = ON")
+        db.execute("PRAGMA trusted_schema = OFF")
+        db.execute("PRAGMA synchronous = FULL")
+        if read_only:
+            db.execute("PRAGMA query_only = ON")
+    except BaseException:
+        db.close()
+        raise
     return db
 
 
@@ -59,23 +67,26 @@ class Store:
 
     def __init__(self, folder: Path) -> None:
         self.path = folder / "studio.db"
-        self._local = threading.local()
-        self._readers: list[Database] = []
+        self._idle: deque[Database] = deque()  # connections that no read uses just now
         self._writes: queue.SimpleQueue[_Write | None] = queue.SimpleQueue()
         self._closed = False
+        self._closing = threading.Lock()  # no write is queued behind the one that ends the writer
         self.trouble: str | None = None
         """Why nothing can be written just now."""
         try:
             folder.mkdir(parents=True, exist_ok=True)
             # Several processes may start at once: only one migrates, the others find it done.
-            with FileLock(folder / "studio.lock", timeout=60):
+            with FileLock(folder / "studio.lock", timeout=MIGRATION_SECONDS):
                 self._db = self._opened()
+        except Timeout as error:
+            raise StorageError("{path} is being set up by another process that does not end.", passing=True, path=self.path) from error
         except sqlite3.Error as error:
             if explained := _explained(error, self.path):
                 raise explained from error
             raise
         except OSError as error:
-            raise StorageError("{path} cannot be used: {reason}. Check DATA_DIR.", path=folder, reason=error.strerror or error) from error
+            sentence = "The folder {path} cannot be used: {reason}. Check DATA_DIR."
+            raise StorageError(sentence, path=folder, reason=error.strerror or error) from error
         self._thread = threading.Thread(target=self._write_for_ever, name="writer", daemon=True)
         self._thread.start()
 
@@ -83,42 +94,61 @@ class Store:
         db = connect(self.path)
         try:
             db.execute("PRAGMA journal_mode = WAL").fetchall()
-            if unknown := newer(db):
-                sentence = "{path} was written by a newer Persona Studio ({what}). Update the program, or use another DATA_DIR."
-                raise StorageError(sentence, path=self.path, what=unknown)
+            self._refuse_newer(db)
             migrations.apply(db)
         except BaseException:
             db.close()
             raise
         return db
 
+    def _refuse_newer(self, db: Database) -> None:
+        if unknown := newer(db):
+            sentence = "{path} was written by a newer Persona Studio ({what}). Update the program, or use another DATA_DIR."
+            raise StorageError(sentence, path=self.path, what=unknown)
+
     def close(self) -> None:
-        """Finish the writes that wait, then close every connection. May be called twice."""
-        if self._closed:
-            return
-        self._closed = True
-        self._writes.put(None)
+        """Finish the writes that wait, then close every connection; a read under way closes its own when it ends. May be called twice."""
+        with self._closing:
+            if self._closed:
+                return
+            self._closed = True
+            self._writes.put(None)
         self._thread.join()
-        for reader in self._readers:
-            reader.close()
+        self._close_idle()
         self._db.close()
 
     # Reads
 
     def read(self, fn: Callable[Concatenate[Database, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
-        """Run ``fn(db, ...)`` on this thread's own connection. It sees what was committed when it began."""
+        """Run ``fn(db, ...)`` on a connection that nothing else uses meanwhile. Each of its queries sees what was committed before it."""
         if self._closed:
             raise StorageError(_CLOSED)
         try:
-            reader: Database | None = getattr(self._local, "reader", None)
-            if reader is None:
-                reader = self._local.reader = connect(self.path, read_only=True)
-                self._readers.append(reader)
-            return fn(reader, *args, **kwargs)
+            with self._reader() as reader:
+                return fn(reader, *args, **kwargs)
         except sqlite3.DatabaseError as error:
             if explained := _explained(error, self.path):
                 raise explained from error
             raise
+
+    @contextmanager
+    def _reader(self) -> Iterator[Database]:
+        """An idle connection or a new one. Threads come and go; a connection for each that ever read would use up the open files."""
+        try:
+            reader = self._idle.pop()
+        except IndexError:
+            reader = connect(self.path, read_only=True)
+        try:
+            yield reader
+        finally:
+            self._idle.append(reader)
+            if self._closed:
+                self._close_idle()
+
+    def _close_idle(self) -> None:
+        with suppress(IndexError):
+            while True:
+                self._idle.pop().close()
 
     async def fetch(self, fn: Callable[Concatenate[Database, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
         """:meth:`read` in a thread, for callers on the event loop."""
@@ -127,7 +157,10 @@ class Store:
     # Writes
 
     async def write(self, fn: Callable[Concatenate[Transaction, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
-        """Run ``fn(tx, ...)`` in a transaction; returns its result after COMMIT. If *fn* raises, nothing of it is kept."""
+        """Run ``fn(tx, ...)`` in a transaction; returns its result after COMMIT. If *fn* raises, nothing of it is kept.
+
+        *fn* does nothing but read and write the database: it is run again when the transaction that it shared was given up.
+        """
         return await asyncio.wrap_future(self.submit(fn, *args, **kwargs))
 
     async def write_patiently(
@@ -149,10 +182,11 @@ class Store:
 
     def submit(self, fn: Callable[Concatenate[Transaction, P], T], *args: P.args, **kwargs: P.kwargs) -> Future[T]:
         """:meth:`write` for callers that do not await: the future is done after COMMIT."""
-        if self._closed:
-            raise StorageError(_CLOSED)
         future: Future[T] = Future()
-        self._writes.put((lambda tx: fn(tx, *args, **kwargs), future))
+        with self._closing:
+            if self._closed:
+                raise StorageError(_CLOSED)
+            self._writes.put((lambda tx: fn(tx, *args, **kwargs), future))
         return future
 
     def _write_for_ever(self) -> None:
@@ -172,58 +206,68 @@ class Store:
                 return
 
     def _commit(self, batch: list[_Write]) -> None:
-        """One transaction for all of *batch*; a function that raises loses only its own savepoint."""
-        outcomes: list[tuple[Future[Any], Any, BaseException | None]] = []
+        """One transaction for all of *batch*; a function that raises loses only its own savepoint. Where SQLite gave up the whole
+        transaction (one write found the disk full), each gets one of its own.
+        """
+        begun = False
         try:
             self._db.execute("BEGIN IMMEDIATE")
-            for fn, future in batch:
-                if future.cancelled():
-                    continue
-                try:
-                    with self._db.atomic():
-                        outcomes.append((future, fn(self._db), None))
-                except BaseException as error:
-                    if not self._db.conn.in_transaction:
-                        raise  # SQLite itself rolled everything back (disk full, I/O error)
-                    outcomes.append((future, None, error))
+            begun = True
+            outcomes = [(future, *self._outcome(fn)) for fn, future in batch if not future.cancelled()]
             self._db.execute("COMMIT")
             self.trouble = None
         except BaseException as error:  # noqa: BLE001  handed to whoever awaits
-            if self._db.conn.in_transaction:
+            with suppress(sqlite3.Error):  # whatever happens here, the writer lives on
                 self._db.rollback()
+            if begun and len(batch) > 1:
+                for write in batch:
+                    self._commit([write])
+                return
             outcomes = [(future, None, error) for _, future in batch]
         for future, result, error in outcomes:
-            if not future.set_running_or_notify_cancel():
-                continue
-            if error is None:
-                future.set_result(result)
-            else:
-                explained = _explained(error, self.path) if isinstance(error, sqlite3.DatabaseError) else None
-                future.set_exception(explained or error)
+            self._answer(future, result, error)
+
+    def _outcome(self, fn: Callable[[Database], Any]) -> tuple[Any, BaseException | None]:
+        """What *fn* returned, or raised, in a savepoint of its own."""
+        try:
+            with self._db.atomic():
+                return fn(self._db), None
+        except BaseException as error:
+            if not self._db.conn.in_transaction:
+                raise  # SQLite itself rolled everything back (disk full, I/O error)
+            return None, error
+
+    def _answer(self, future: Future[Any], result: object, error: BaseException | None) -> None:
+        if not future.set_running_or_notify_cancel():
+            return
+        if error is None:
+            future.set_result(result)
+        elif explained := _explained(error, self.path):
+            explained.__cause__ = error
+            future.set_exception(explained)
+        else:
+            future.set_exception(error)
 
 
 _CLOSED = "The database is closed."
 _PASSING = {
-    "disk is full": "The disk is full: {path} could not be written. Make room; what was saved before is safe.",
-    "readonly database": "{path} is read-only: change its permissions or DATA_DIR.",
-    "database is locked": "{path} was locked by another program for 30 seconds. Close that program.",
+    sqlite3.SQLITE_FULL: "The disk is full: {path} could not be written. Make room; what was saved before is safe.",
+    sqlite3.SQLITE_READONLY: "{path} is read-only: change its permissions or DATA_DIR.",
+    sqlite3.SQLITE_BUSY: "{path} was locked by another program for {seconds:g} seconds. Close that program.",
 }
 _LASTING = {
-    "disk i/o error": "{path} could not be read or written: the disk reports an error.",
-    "unable to open": "{path} cannot be opened: check DATA_DIR and its permissions.",
-    "malformed": "{path} is damaged. Restore a backup, or move the file away to begin anew.",
-    "not a database": "{path} is not a SQLite database. Move the file away to begin anew.",
+    sqlite3.SQLITE_IOERR: "{path} could not be read or written: the disk reports an error.",
+    sqlite3.SQLITE_CANTOPEN: "{path} cannot be opened: check DATA_DIR and its permissions.",
+    sqlite3.SQLITE_CORRUPT: "{path} is damaged. Restore a backup, or move the file away to begin anew.",
+    sqlite3.SQLITE_NOTADB: "{path} is not a SQLite database. Move the file away to begin anew.",
 }
 
 
-def _explained(error: Exception, path: Path) -> StorageError | None:
+def _explained(error: BaseException, path: Path) -> StorageError | None:
     """*error* as a sentence for the user where it is one that a user can mend."""
-    words = str(error).lower()
-    for sentences, passing in ((_PASSING, True), (_LASTING, False)):
-        for part, sentence in sentences.items():
-            if part in words:
-                return StorageError(sentence, passing=passing, path=path)
-    return None
+    code = getattr(error, "sqlite_errorcode", 0) & 0xFF  # the rest says where in SQLite it happened
+    sentence = _PASSING.get(code) or _LASTING.get(code)
+    return StorageError(sentence, passing=code in _PASSING, path=path, seconds=BUSY_SECONDS) if sentence else None
 
 
 def rows(db: Database, sql: str, *params: object) -> list[dict[str, Any]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import os
 import re
@@ -20,13 +21,20 @@ class Files:
         self.folder = folder
 
     def add(self, content: bytes, suffix: str) -> str:
-        """Store *content* and return its name. The file is on the disk, under its final name, when this returns."""
+        """Store *content* and return its name. The file is on the disk, under its final name, when this returns.
+
+        Raises :class:`StorageError` when it cannot be written, and nothing of it is left then.
+        """
         name = f"{hashlib.sha256(content).hexdigest()[:32]}.{suffix}"
+        if not _NAME.fullmatch(name):
+            raise ValueError(f"files do not end in {suffix!r}")
         target = self._place(name)
         if target.exists():
             return name
         try:
-            target.parent.mkdir(parents=True, exist_ok=True)
+            if not target.parent.exists():
+                target.parent.mkdir(parents=True, exist_ok=True)
+                _sync_folder(self.folder)
             descriptor, temporary = tempfile.mkstemp(dir=target.parent, prefix=".", suffix=".part")
             try:
                 with os.fdopen(descriptor, "wb") as file:
@@ -35,11 +43,11 @@ class Files:
                     os.fsync(file.fileno())
                 Path(temporary).replace(target)
             except BaseException:
-                Path(temporary).unlink()
+                Path(temporary).unlink(missing_ok=True)
                 raise
             _sync_folder(target.parent)
         except OSError as error:
-            raise StorageError("{path} could not be written: {reason}.", path=target, reason=error.strerror or error) from error
+            raise _explained(error, target) from error
         return name
 
     def path(self, name: str) -> Path:
@@ -52,6 +60,14 @@ class Files:
 
     def _place(self, name: str) -> Path:
         return self.folder / name[:2] / name
+
+
+def _explained(error: OSError, path: Path) -> StorageError:
+    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        return StorageError(
+            "The disk is full: {path} could not be written. Make room; what was saved before is safe.", passing=True, path=path
+        )
+    return StorageError("{path} could not be written: {reason}. Check DATA_DIR.", path=path, reason=error.strerror or error)
 
 
 def _sync_folder(folder: Path) -> None:

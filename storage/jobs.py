@@ -4,7 +4,7 @@ A step goes ``waiting -> running -> done | failed | cancelled``. Running means c
 grows with every claim. Finishing names the fence, so a result that arrives after the step was taken back is dropped and a step is
 never finished twice. A step is taken back when its owner is dead (its lock file is free) or its lease has run out (it hangs).
 
-Functions that begin with ``tx`` change things and run on the writer thread; those that begin with ``db`` only read.
+Functions whose first parameter is ``tx`` change things and run on the writer thread; those that take ``db`` only read.
 """
 
 from __future__ import annotations
@@ -59,7 +59,12 @@ class Claim:
 def create(
     tx: Transaction, job_id: str, kind: str, title: str, steps: Sequence[NewStep], *, params: dict[str, Any], priority: int, now: datetime
 ) -> None:
-    """Write a job and all its steps, queued."""
+    """Write a job and all its steps, queued. Raises :class:`ValueError` when a step needs one that is not among them: it would wait for
+    ever.
+    """
+    keys = {(step.item, step.stage) for step in steps}
+    if unknown := [need for step in steps for need in step.needs if tuple(need) not in keys]:
+        raise ValueError(f"steps that are needed and not there: {unknown}")
     tx.table("jobs").insert(
         {
             "id": job_id,

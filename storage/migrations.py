@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from contextlib import closing
+
 from sqlite_utils import Database, Migrations
 
 migrations = Migrations("studio")
@@ -114,5 +116,6 @@ def m003_retries(db: Database) -> None:
 
 def newer(db: Database) -> str | None:
     """The first migration that was applied to the database and is not known here: a newer version of the product has used it."""
-    known = {migration.name for migration in migrations.pending(Database(memory=True))}
+    with closing(Database(memory=True)) as nothing:
+        known = {migration.name for migration in migrations.pending(nothing)}
     return next((migration.name for migration in migrations.applied(db) if migration.name not in known), None)

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from filelock import FileLock, Timeout
 
+from errors import StorageError
 from storage.clock import new_id
 
 
@@ -14,10 +15,14 @@ class Owner:
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder / "owners"
-        self._folder.mkdir(parents=True, exist_ok=True)
         self.id = new_id()
         self._lock = FileLock(self._file(self.id), thread_local=False)
-        self._lock.acquire(timeout=5)
+        try:
+            self._folder.mkdir(parents=True, exist_ok=True)
+            self._lock.acquire(timeout=5)
+        except OSError as error:
+            sentence = "The folder {path} cannot be used: {reason}. Check DATA_DIR."
+            raise StorageError(sentence, path=self._folder, reason=error.strerror or error) from error
 
     def alive(self, owner_id: str) -> bool:
         """True while the process that is *owner_id* lives (on this machine)."""

@@ -69,23 +69,28 @@ def _book(book: dict[str, Any], name: str) -> dict[str, Any]:
         {
             **entry,
             "id": number,
-            "enabled": entry.get("enabled", True),
-            "insertion_order": entry.get("insertion_order", number * 10),
-            "case_sensitive": entry.get("case_sensitive", False),
-            "constant": entry.get("constant", False),
-            "position": entry.get("position", "before_char"),
-            "extensions": entry.get("extensions", {}),
+            "enabled": _typed(entry.get("enabled"), default=True),
+            "insertion_order": _typed(entry.get("insertion_order"), default=number * 10),
+            "case_sensitive": _typed(entry.get("case_sensitive"), default=False),
+            "constant": _typed(entry.get("constant"), default=False),
+            "position": entry["position"] if entry.get("position") in ("before_char", "after_char") else "before_char",
+            "extensions": _typed(entry.get("extensions"), default={}),
         }
         for number, entry in enumerate(book["entries"], 1)
     ]
     return {"name": f"{name}: knowledge", "extensions": {}, **book, "entries": entries}
 
 
+def _typed(value: object, *, default: object) -> object:
+    """*value* where it has the type that the specification asks for: strict readers refuse a whole card for ``"enabled": "yes"``."""
+    return value if type(value) is type(default) else default
+
+
 def card_v3(v2: dict[str, Any], created: datetime) -> dict[str, Any]:
     """The same card as Character Card V3."""
     data = copy.deepcopy(v2["data"])
     moment = int(created.timestamp())
-    data |= {"group_only_greetings": [], "creation_date": moment, "modification_date": moment, "nickname": ""}
+    data |= {"group_only_greetings": [], "creation_date": moment, "modification_date": moment}
     data["assets"] = [{"type": "icon", "uri": "ccdefault:", "name": "main", "ext": "png"}]
     for entry in data.get("character_book", {}).get("entries", []):
         entry.setdefault("use_regex", False)

@@ -29,6 +29,7 @@ def chunks(png: bytes) -> Iterator[tuple[bytes, bytes]]:
         if kind == b"IEND":
             return
         position += 12 + length
+    raise ValueError("the PNG file is cut off")
 
 
 def read_texts(png: bytes) -> dict[str, str]:
@@ -42,11 +43,16 @@ def read_texts(png: bytes) -> dict[str, str]:
 
 
 def with_texts(png: bytes, texts: Mapping[str, str]) -> bytes:
-    """The same file with *texts* (Latin-1) before its pixels, in place of chunks that have the same keywords."""
+    """The same file with *texts* before its pixels, in place of text chunks of any kind that have the same keywords.
+
+    Raises :class:`ValueError` for a text that is not Latin-1 and for a keyword that does not have 1 to 79 bytes of it.
+    """
+    if any("\0" in keyword or not 1 <= len(keyword) <= 79 for keyword in texts):
+        raise ValueError("a keyword has 1 to 79 characters, none of them NUL")
     written = [SIGNATURE]
     placed = False
     for kind, data in chunks(png):
-        if kind == b"tEXt" and data.partition(b"\0")[0].decode("latin-1") in texts:
+        if kind in (b"tEXt", b"zTXt", b"iTXt") and data.partition(b"\0")[0].decode("latin-1") in texts:
             continue
         if kind in (b"IDAT", b"IEND") and not placed:
             written += [_chunk(b"tEXt", f"{keyword}\0{text}".encode("latin-1")) for keyword, text in texts.items()]

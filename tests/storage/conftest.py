@@ -24,7 +24,7 @@ def python() -> Iterator[Callable[..., subprocess.Popen[str]]]:
     def start(program: str, *arguments: object, **options) -> subprocess.Popen[str]:
         command = [sys.executable, "-c", program, *map(str, arguments)]
         environment = {**os.environ, "PYTHONPATH": str(ROOT)}
-        process = subprocess.Popen(  # noqa: S603  our own program
+        process = subprocess.Popen(
             command, env=environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, **options
         )
         started.append(process)

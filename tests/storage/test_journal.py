@@ -273,6 +273,19 @@ async def test_needs_are_looked_for_in_the_same_job_only(store):
     (core,) = await store.write(jobs.claim, "one", [("anna", "core")], "me", NOW)
     await store.write(jobs.finish, core, NOW)
     assert await store.write(jobs.claim, "two", [("anna", "strategy")], "me", NOW) == []
+    assert len(await store.write(jobs.claim, "one", [("anna", "strategy")], "me", NOW)) == 1
+
+
+async def test_a_late_result_is_dropped_also_when_the_same_owner_has_claimed_the_step_again(store):
+    await create(store, "job")
+    await store.write(jobs.adopt, "job", "me", lambda _: True, NOW)
+    (late,) = await store.write(jobs.claim, "job", KEYS[:1], "me", NOW)
+    await store.write(jobs.take_back, "job", "me", lambda _: True, NOW, at_work=())
+    (held,) = await store.write(jobs.claim, "job", KEYS[:1], "me", NOW)
+    assert not await store.write(jobs.finish, late, NOW)
+    assert not await store.write(jobs.fail, late, NOW, kind="refused", error="no")
+    assert not await store.write(jobs.release, late, NOW)
+    assert await store.write(jobs.finish, held, NOW)
 
 
 async def test_a_forged_claim_changes_nothing(store):

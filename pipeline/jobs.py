@@ -48,8 +48,7 @@ class Jobs:
 
     async def start(self) -> None:
         """Begin to run: take up what a dead process left, renew leases, look out for what others change."""
-        if self._adopt_orphans:
-            await self._adopt()
+        await self._adopt()
         self._heart = asyncio.create_task(self._beat(), name="jobs heartbeat")
 
     async def stop(self, grace: float = 10) -> None:
@@ -127,7 +126,8 @@ class Jobs:
             yield Event("all", job_id, status=status)
             while status in ("queued", "running", "paused"):
                 try:
-                    event = await asyncio.wait_for(events.get(), GLANCE)
+                    async with asyncio.timeout(GLANCE):  # wait_for of Python 3.11 may swallow a cancellation
+                        event = await events.get()
                 except TimeoutError:
                     if job_id in self._runs:
                         continue
@@ -178,8 +178,7 @@ class Jobs:
                     renewed = loop.time()
                     await self._store.write(journal.renew, self._owner.id, datetime.now(UTC))
                 await self._notice()
-                if self._adopt_orphans:
-                    await self._adopt()
+                await self._adopt()
             except StudioError as error:
                 log.warning("%s", error)
             except Exception:
@@ -194,8 +193,11 @@ class Jobs:
                 self._runs[job_id].changed.set()
 
     async def _adopt(self) -> None:
+        """Run what nobody runs: what is ours (whoever submitted it may have gone before it was started), and orphans where we may."""
         for job in await self._store.fetch(journal.unfinished):
-            ours = job["id"] in self._runs
-            if not ours and (job["owner"] is None or not self._owner.alive(job["owner"])):
+            if job["id"] not in self._runs and (job["owner"] == self._owner.id or (self._adopt_orphans and self._orphaned(job))):
                 log.info("going on with job %s", job["id"])
                 self._run(job["id"])
+
+    def _orphaned(self, job: dict[str, Any]) -> bool:
+        return job["owner"] is None or not self._owner.alive(job["owner"])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, TypeVar
@@ -137,9 +137,15 @@ class Run:
         if self._job["status"] == "queued":  # it was paused, and goes on
             await self._adopt()
             self._job = await self._store.fetch(journal.get, self.job_id)
-        self._graph = Graph(await self._store.fetch(journal.steps, self.job_id), self._finished)
-        if self._job["status"] == "cancelled":
-            await self._abandon()
+        self._finished.clear()
+        steps = await self._store.fetch(journal.steps, self.job_id)
+        self._graph = Graph(steps, self._finished, self._lanes)
+        await self._let_go(steps)
+
+    async def _let_go(self, steps: Sequence[dict[str, Any]]) -> None:
+        """Stop work on steps that were cancelled or taken from us: nobody wants its result, and somebody may begin it anew."""
+        held = {(step["item"], step["stage"]): step["fence"] for step in steps if step["status"] not in ("waiting", "cancelled")}
+        await self._stop([task for task, (claim, _) in self._tasks.items() if held.get(claim.key) != claim.fence])
 
     async def _adopt(self) -> bool:
         return await self._write(journal.adopt, self.job_id, self._owner.id, self._owner.alive, datetime.now(UTC))
@@ -196,11 +202,15 @@ class Run:
         return True
 
     async def _abandon(self) -> None:
-        for task in self._tasks:
+        await self._stop(list(self._tasks))
+
+    async def _stop(self, tasks: Sequence[asyncio.Task[None]]) -> None:
+        for task in tasks:
             task.cancel()
-        if self._tasks:
-            await asyncio.wait(list(self._tasks))
-        self._tasks.clear()
+        if tasks:
+            await asyncio.wait(tasks)
+        for task in tasks:
+            del self._tasks[task]
 
     # One step
 
@@ -238,6 +248,7 @@ class Run:
             log.info("%s of %s came too late and was dropped", step.stage, step.item)
 
     async def _fail(self, step: Step, kind: str, sentence: str) -> None:
+        sentence = sentence.encode("utf-8", "replace").decode()  # what cannot be stored must not keep the failure from being
         if await self._write(journal.fail, step.claim, datetime.now(UTC), kind=kind, error=sentence):
             log.warning("%s of %s failed: %s", step.stage, step.item, sentence)
             self._tell("step", step.claim, "failed", {"error_kind": kind, "error": sentence})

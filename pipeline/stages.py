@@ -61,7 +61,7 @@ class Wishes:
     seed: int | None = None
 
     @classmethod
-    def said(
+    def said(  # noqa: PLR0917  the fields of a form, in its order
         cls,
         language: str | None = "",
         location: str | None = "",
@@ -83,7 +83,7 @@ LONGEST_NAME = 120
 
 
 def _trimmed(text: str | None, limit: int) -> str:
-    return (text or "").strip()[:limit].strip()
+    return (text or "").encode("utf-8", "replace").decode().strip()[:limit].strip()
 
 
 @dataclass(frozen=True)

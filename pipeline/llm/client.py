@@ -16,6 +16,7 @@ from collections import deque
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -37,6 +38,12 @@ RESPONSE_LIMIT = 8 * 1024 * 1024
 """Bytes an answer may have."""
 IMPATIENCE = 20
 """Seconds after which a server that cannot be reached at all is given up while a person waits (a batch spends the whole budget)."""
+CONNECT_SECONDS = 10
+"""Seconds a connection may take to come about; a server that has taken one may think for as long as REQUEST_TIMEOUT says."""
+GARBLED_TRIES = 8
+"""Answers in a row that are none (HTML, blank, no choices) after which a call is given up: each may cost as much as a good one."""
+SAVING_SECONDS = 5
+"""Seconds a cancelled call waits for the answer that it has to be saved."""
 
 Message = dict[str, Any]
 
@@ -60,9 +67,14 @@ class Caller:
 
 @dataclass(frozen=True)
 class Request:
-    """One question. *nth* counts the questions of a step, so that asking the same again is another request."""
+    """One question. *nth* counts the questions of a step, so that asking the same again is another request.
+
+    *said* are the *messages* without what only the format adds to them: after a crash the same question may be asked in another format
+    than before, and its answer is still the same answer.
+    """
 
     messages: list[Message]
+    said: list[Message]
     schema_name: str
     schema: dict[str, Any]
     model: str
@@ -74,7 +86,7 @@ class Request:
 
     def digest(self, retries: int = 0) -> str:
         """What tells this request from others of its step; *retries* is the caller's."""
-        parts = [retries, self.messages, self.schema_name, self.schema, self.model, self.nth, self.temperature, self.seed, self.max_tokens]
+        parts = [retries, self.said, self.schema_name, self.schema, self.model, self.nth, self.temperature, self.seed, self.max_tokens]
         return hashlib.sha256(json.dumps(parts, ensure_ascii=False, sort_keys=True).encode()).hexdigest()[:32]
 
 
@@ -107,19 +119,24 @@ class Writer:
         self._request_timeout = request_timeout
         self._retry_budget = retry_budget
         self._api_key = api_key
+        # For the aiohttp transport 0 connections means no limit, and None its own limit of 100. The gate is the limit.
+        limits = httpx2.Limits(max_connections=0, max_keepalive_connections=gate.width)
+        timeout = httpx2.Timeout(request_timeout, connect=min(CONNECT_SECONDS, request_timeout), pool=min(CONNECT_SECONDS, request_timeout))
         self._profiles: dict[str, Profile] = {}
         self._client = openai.AsyncOpenAI(
             base_url=base_url,
             api_key=api_key,
             max_retries=0,
-            timeout=request_timeout,
+            timeout=timeout,
+            # Compressed answers would pass the cap on their way in and burst it when they are unpacked.
+            default_headers={"Accept-Encoding": "identity"},
             http_client=openai.DefaultAioHttpClient(
                 base_url=base_url,
-                timeout=request_timeout,
+                timeout=timeout,
                 follow_redirects=False,
                 trust_env=not _is_loopback(base_url),
                 event_hooks={"response": [_cap]},
-                limits=httpx2.Limits(max_connections=None, max_keepalive_connections=gate.width),
+                limits=limits,
             ),
         )
 
@@ -147,13 +164,15 @@ class Writer:
             raise _given_up(trouble) from None
 
     async def _retried(self, request: Request, caller: Caller, digest: str) -> Answer:
-        started = time.monotonic()
+        started, garbled = time.monotonic(), 0
 
         def worth_it(error: BaseException) -> bool:
+            nonlocal garbled
             if not (isinstance(error, Trouble) and error.passing):
                 return False
+            garbled = garbled + 1 if error.kind == "garbled" else 0
             impatient = error.kind == "unreachable" and caller.priority == 0
-            return not (impatient and time.monotonic() - started > IMPATIENCE)
+            return garbled < GARBLED_TRIES and not (impatient and time.monotonic() - started > IMPATIENCE)
 
         def tell(state: RetryCallState) -> None:
             error = state.outcome.exception() if state.outcome else None
@@ -187,41 +206,45 @@ class Writer:
             try:
                 answer = read_answer(await self._post(request, sent))
             except Exception as error:  # noqa: BLE001  from_exception raises what it does not know
-                trouble = self._without_key(from_exception(error))
+                trouble = from_exception(error, self._api_key)
                 self._note_failure(request, caller, digest, trouble, time.monotonic() - began)
-                if trouble.kind == "rejected" and profile.adapt(trouble, sent, request.format):
-                    if "response_format" in sent and profile.format != request.format:
-                        raise FormatRefused from None
-                    continue
-                raise trouble from None
+                blamed = profile.adapt(trouble, sent, request.format) if trouble.kind == "rejected" else None
+                if blamed == "response_format":
+                    raise FormatRefused from None
+                if not blamed:
+                    raise trouble from None
+                continue
             await self._note_answer(request, caller, digest, answer, time.monotonic() - began)
             return answer
 
     async def _post(self, request: Request, sent: dict[str, Any]) -> bytes:
         async with asyncio.timeout(self._request_timeout):
-            response = await self._client.chat.completions.with_raw_response.create(
-                model=request.model,
-                messages=request.messages,  # type: ignore[arg-type]
-                **sent,
-            )
+            # Not chat.completions.create: that takes the body apart piece by piece, which costs as much as all the rest of a call.
+            body = {"model": request.model, "messages": request.messages, **sent}
+            response = await self._client.post("/chat/completions", cast_to=httpx2.Response, body=body)
             return response.content
 
     async def _note_answer(self, request: Request, caller: Caller, digest: str, answer: Answer, seconds: float) -> None:
         self.traffic.calls += 1
         self.traffic.seconds.append(seconds)
-        await self._store.write_patiently(
-            lambda words: caller.report({"phase": "unsaved", "words": words}),
-            calls.record,
-            {
-                **_identity(request, caller, digest, seconds),
-                "answer": answer.text,
-                "finish_reason": answer.finish_reason,
-                "prompt_tokens": answer.prompt_tokens,
-                "cached_tokens": answer.cached_tokens,
-                "completion_tokens": answer.completion_tokens,
-                "http_status": 200,
-            },
-        )
+        answered = {
+            **_identity(request, caller, digest, seconds),
+            "answer": answer.text,
+            "finish_reason": answer.finish_reason,
+            "prompt_tokens": answer.prompt_tokens,
+            "cached_tokens": answer.cached_tokens,
+            "completion_tokens": answer.completion_tokens,
+            "http_status": 200,
+        }
+        unsaved = partial(_tell_unsaved, caller)
+        saving = asyncio.create_task(self._store.write_patiently(unsaved, calls.record, answered))
+        try:
+            await asyncio.shield(saving)
+        except asyncio.CancelledError:
+            # It is paid for, so it is saved before the call may end.
+            await asyncio.wait([saving], timeout=SAVING_SECONDS)
+            saving.cancel()
+            raise
 
     def _note_failure(self, request: Request, caller: Caller, digest: str, trouble: Trouble, seconds: float) -> None:
         """Nobody waits for this row: losing it in a crash loses a statistic."""
@@ -229,10 +252,6 @@ class Writer:
         self.traffic.overloaded += trouble.kind == "overloaded"
         failed = {"http_status": trouble.http_status, "error_kind": trouble.kind, "error": trouble.words}
         self._store.submit(calls.record, {**_identity(request, caller, digest, seconds), **failed})
-
-    def _without_key(self, trouble: Trouble) -> Trouble:
-        trouble.words = trouble.words.replace(self._api_key, "***") if self._api_key else trouble.words
-        return trouble
 
 
 def _identity(request: Request, caller: Caller, digest: str, seconds: float) -> dict[str, Any]:
@@ -247,18 +266,26 @@ def _identity(request: Request, caller: Caller, digest: str, seconds: float) -> 
     }
 
 
+def _tell_unsaved(caller: Caller, words: str) -> None:
+    caller.report({"phase": "unsaved", "words": words})
+
+
 def _as_answer(stored: dict[str, Any]) -> Answer:
-    return Answer(text=stored["answer"], finish_reason=stored["finish_reason"], model=stored["model"])
+    tokens = {name: stored[name] for name in ("prompt_tokens", "cached_tokens", "completion_tokens")}
+    return Answer(text=stored["answer"], finish_reason=stored["finish_reason"], **tokens)
 
 
 _backoff = wait_random_exponential(multiplier=0.5, max=30)
+_LEAST = (0.04, 0.08, 0.16, 0.32, 0.64, 1.0)
+"""Seconds a server that asks for no wait, or next to none, is left alone after the first, second, ... refusal."""
 
 
 def _wait(state: RetryCallState) -> float:
     """What the server asks for and a little more, so that those it turned away do not return all at once; else random exponential."""
     error = state.outcome.exception() if state.outcome else None
     if isinstance(error, Trouble) and error.retry_after is not None:
-        return error.retry_after + random.uniform(0, max(0.1, 0.1 * error.retry_after))
+        wait = max(error.retry_after, _LEAST[min(state.attempt_number, len(_LEAST)) - 1])
+        return wait + random.uniform(0, max(0.1, 0.1 * wait))
     return _backoff(state)
 
 
@@ -268,6 +295,8 @@ def _is_loopback(base_url: str) -> bool:
 
 async def _cap(response: httpx2.Response) -> None:
     """Give up on an answer that is larger than any answer can be, before it fills the memory."""
+    if response.headers.pop("content-encoding", "identity").lower() != "identity" and response.is_success:
+        raise Trouble("rejected", "a compressed answer, which was not asked for")
     if isinstance(response.stream, httpx2.AsyncByteStream):
         response.stream = _Capped(response.stream)
 

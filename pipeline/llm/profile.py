@@ -20,6 +20,11 @@ def below(level: Format) -> Format:
     return LADDER[min(LADDER.index(level) + 1, len(LADDER) - 1)]
 
 
+def lower(one: Format, other: Format) -> Format:
+    """The one that asks less of the server."""
+    return LADDER[max(LADDER.index(one), LADDER.index(other))]
+
+
 @dataclass
 class Profile:
     """Starts with everything switched on; :meth:`adapt` takes away what the server says it does not take."""
@@ -41,13 +46,13 @@ class Profile:
             given["response_format"] = {"type": "json_object"}
         return given
 
-    def adapt(self, trouble: Trouble, sent: dict[str, Any], level: Format) -> bool:
-        """Learn from a 400 or 422. True when the request should be sent again, differently."""
+    def adapt(self, trouble: Trouble, sent: dict[str, Any], level: Format) -> str | None:
+        """Learn from a 400 or 422. Returns which parameter the server does not take, where the request should be sent again without."""
         if trouble.http_status not in (400, 422):
-            return False
+            return None
         blamed = self._blamed(trouble, sent)
         if blamed is None:
-            return False
+            return None
         if blamed == "response_format":
             if self.format == level:
                 self.format = below(level)
@@ -56,7 +61,7 @@ class Profile:
         else:
             self.refused.add(blamed)
         log.info("the server refused %s (%s); going on without", blamed, trouble.words)
-        return True
+        return blamed
 
     @staticmethod
     def _blamed(trouble: Trouble, sent: dict[str, Any]) -> str | None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
@@ -18,7 +19,7 @@ from pydantic import BaseModel, ValidationError
 from errors import WriterError
 from pipeline import prompts
 from pipeline.llm.client import Caller, FormatRefused, Message, Request, Writer
-from pipeline.llm.profile import Format, below
+from pipeline.llm.profile import Format, below, lower
 from pipeline.llm.schema import wire_schema
 from pipeline.llm.trouble import Answer
 
@@ -28,10 +29,16 @@ MOST_ANSWERS = 6
 """Answers a value may take: the first and two repairs, then once more from the beginning. One is the rule, three are rare."""
 REPAIRS = 2
 ROOMY = 8192
-"""Tokens asked for after an answer that was cut off at the server's own, smaller limit."""
+"""Tokens asked for at least after an answer that was cut off at the server's own limit; twice of what came, where that is more."""
 PROBLEMS_SHOWN = 12
 LONGEST = 200_000
 """Characters of an answer that are read."""
+MENDED = 50_000
+"""Characters of an answer that may be mended: it takes a hundred times as long as reading."""
+DEEPEST = 40
+"""Levels an object may have: far more than any answer needs, far less than breaks whoever walks through it."""
+TRIES = 40
+"""Braces in chatter at which an object may begin."""
 
 
 @dataclass(frozen=True)
@@ -61,6 +68,8 @@ class _Conversation(Generic[T]):
         self.max_tokens: int | None = None
         self.repairs = 0
         self.ignored = 0
+        self.found: dict[str, object] | None = None
+        self.cut = False
         self.problems: list[str] = []
 
     async def run(self) -> T:
@@ -68,8 +77,9 @@ class _Conversation(Generic[T]):
             answer = await self._answer(nth)
             value = self._read(answer)
             if value is not None:
-                # Learned only from success: a level that was ignored and a lower one that works.
-                self.profile.format = self.level
+                # Learned only from success (a level that was ignored and a lower one that works), and never back up: what others
+                # have learned meanwhile holds.
+                self.profile.format = lower(self.profile.format, self.level)
                 return value
             self.caller.report({"phase": "repairing", "nth": nth, "problems": self.problems})
             self._next_turn(answer)
@@ -79,64 +89,69 @@ class _Conversation(Generic[T]):
 
     async def _answer(self, nth: int) -> Answer:
         """One answer, going down the ladder as the server refuses formats; up again if it rejects the question in any format."""
-        begun_at = self.level
+        known = self.profile.format
         while True:
             try:
                 return await self.writer.complete(self._request(nth), self.caller)
             except FormatRefused:
-                self.level = self.profile.format
+                self.level = lower(self.profile.format, below(self.level))
             except WriterError as error:
                 if error.kind == "rejected":
-                    self.profile.format = begun_at
+                    self.profile.format = known
                 raise
 
     def _request(self, nth: int) -> Request:
-        schema = wire_schema(self.question.answer)
-        messages = self.question.messages
+        question, schema = self.question, wire_schema(self.question.answer)
+        messages = question.messages
         if self.level != "json_schema":
             messages = _with_text(messages, prompts.render("schema", schema=json.dumps(schema, ensure_ascii=False)))
         return Request(
             messages=messages + self.turns,
-            schema_name=self.question.answer.__name__,
+            said=question.messages + self.turns,
+            schema_name=question.answer.__name__,
             schema=schema,
-            model=self.question.model,
+            model=question.model,
             format=self.level,
             nth=nth,
-            temperature=self.question.temperature,
-            seed=self.question.seed,
+            temperature=question.temperature,
+            # The same seed again would have a deterministic server make the same mistake again.
+            seed=None if question.seed is None else question.seed + nth - 1,
             max_tokens=self.max_tokens,
         )
 
     def _read(self, answer: Answer) -> T | None:
-        """The value, or ``None`` with :attr:`problems` saying what is wrong."""
-        cut = answer.finish_reason == "length"
-        found = find_object(answer.text, mend=not cut)
-        if found is None:
-            self.problems = ["the answer was cut off" if cut else "the answer is not a JSON object"]
-            self.ignored += not cut
-            return None
-        try:
-            return self.question.answer.model_validate(found)
-        except ValidationError as error:
-            self.problems = _problems(error)
-            required = wire_schema(self.question.answer).get("required", [])
-            self.ignored += not cut and not any(key in found for key in required)
-            return None
+        """The value, or ``None`` with :attr:`problems` saying what is wrong and :attr:`found` what can be built upon."""
+        required = wire_schema(self.question.answer).get("required", [])
+        self.cut = answer.finish_reason == "length" or was_cut_off(answer.text)
+        self.found = find_object(answer.text, required, mend=not self.cut)
+        if self.found is None:
+            self.problems = ["the answer was cut off" if self.cut else "the answer is not a JSON object"]
+        else:
+            try:
+                return self.question.answer.model_validate(self.found)
+            except ValidationError as error:
+                self.problems = _problems(error)
+            if any(key in self.found for key in required):
+                self.cut = answer.finish_reason == "length"
+            else:
+                self.found = None  # an object, but of something else
+        self.ignored += self.found is None and not self.cut
+        return None
 
     def _next_turn(self, answer: Answer) -> None:
         """Decide what to say next: from the beginning one level down, from the beginning with more room, or a repair."""
         if self.ignored >= 2 and self.level != below(self.level):
             self.level, self.ignored = below(self.level), 0
             self._begin_again()
-        elif answer.finish_reason == "length":
-            self.max_tokens = ROOMY
+        elif self.cut:
+            self.max_tokens = max(ROOMY, 2 * answer.completion_tokens)
             self._begin_again()
-        elif self.repairs >= REPAIRS or self.ignored:
+        elif self.found is None or self.repairs >= REPAIRS:
             self._begin_again()
         else:
             self.repairs += 1
             self.turns = [
-                {"role": "assistant", "content": answer.text},
+                {"role": "assistant", "content": json.dumps(self.found, ensure_ascii=False)},
                 {"role": "user", "content": prompts.render("repair", problems=self.problems)},
             ]
 
@@ -152,52 +167,110 @@ def _with_text(messages: list[Message], text: str) -> list[Message]:
     return [*messages[:-1], {**last, "content": longer}]
 
 
-_THINKING = re.compile(r"<think(ing)?>.*?</think(ing)?>", re.DOTALL | re.IGNORECASE)
-_FENCE = re.compile(r"```(?:json)?\s*\n?(.*?)```", re.DOTALL | re.IGNORECASE)
+_THOUGHT_ENDS = re.compile(r"</think(?:ing)?>", re.IGNORECASE)
+_FENCE = re.compile(r"```(?:json)?", re.IGNORECASE)
 
 
-def find_object(text: str, *, mend: bool = True) -> dict[str, object] | None:
-    """The JSON object in an answer: bare, in a code fence, after a thought, or among chatter.
+def find_object(text: str, keys: Collection[str] = (), *, mend: bool = True) -> dict[str, object] | None:
+    """The JSON object in an answer: bare, in a code fence, after a thought, or among chatter; the one with most of *keys* if there are
+    several.
 
     With *mend*, small slips (a trailing comma, a missing quote) are put right; never do that to an answer that was cut off, since
     mending turns it into plausible data. Non-finite numbers and text that is too deeply nested count as no object.
     """
-    text = _THINKING.sub(" ", text[:LONGEST])
-    if "</think>" in text:  # some servers strip the opening tag
-        text = text.rsplit("</think>", 1)[1]
-    for candidate in [text, *_FENCE.findall(text)]:
-        if (found := _loads(candidate)) is not None:
-            return found
+    text = _after_thought(text[:LONGEST])
+    if (found := _loads(text)) is not None:
+        return found
+    candidates = [found for block in _fenced(text) if (found := _loads(block)) is not None] or list(_among(text))
+    best = max(candidates, key=lambda found: sum(key in found for key in keys), default=None)
+    # What can be read may be no more than a part of what has to be mended.
+    if mend and (best is None or not any(key in best for key in keys)) and (mended := _mended(text)):
+        return mended
+    return best
+
+
+def was_cut_off(text: str) -> bool:
+    """True when *text* breaks off inside an object. Some servers say ``stop`` then, as if the model had ended by itself."""
+    text = _after_thought(text[:LONGEST]).rstrip("` \n")
+    start, end = text.find("{"), text.rfind("}")
+    return start != -1 and (end < start or any(sign in text[end:] for sign in '"[:'))
+
+
+def _after_thought(text: str) -> str:
+    """*text* without the ``<think>`` block before the answer, whose opening tag some servers strip."""
+    ends = [match.end() for match in _THOUGHT_ENDS.finditer(text)]
+    return text[ends[-1] :] if ends else text
+
+
+def _fenced(text: str) -> list[str]:
+    """What stands between code fences."""
+    return _FENCE.split(text)[1::2]
+
+
+def _among(text: str) -> Iterator[dict[str, object]]:
+    """The objects in a text, those inside others left out."""
     start = text.find("{")
-    while start != -1:
-        if (found := _decode_at(text, start)) is not None:
-            return found
-        start = text.find("{", start + 1) if start < 4000 else -1
-    if mend and "{" in text and len(text) < LONGEST // 4:
-        mended = json_repair.loads(text[text.find("{") :])
-        if isinstance(mended, dict) and mended:
-            return _loads(json.dumps(mended))
-    return None
+    for _ in range(TRIES):
+        if start == -1:
+            return
+        end = _end_of_object(text, start)
+        if end and (found := _loads(text[start:end])) is not None:
+            yield found
+        start = text.find("{", end or start + 1)
+
+
+def _mended(text: str) -> dict[str, object] | None:
+    start, end = text.find("{"), text.rfind("}") + 1
+    text = text[start:end]
+    if start == -1 or not text or len(text) > MENDED or _depth(text) > DEEPEST:
+        return None
+    try:
+        mended = json_repair.loads(text)
+        return _loads(json.dumps(mended)) if isinstance(mended, dict) else None
+    except (ValueError, RecursionError):
+        return None
+
+
+def _depth(text: str) -> int:
+    """How deeply the brackets of *text* nest, those in strings counted as well."""
+    depth = deepest = 0
+    for sign in text:
+        if sign in "{[":
+            depth += 1
+            deepest = max(deepest, depth)
+        elif sign in "}]":
+            depth -= 1
+    return deepest
 
 
 _decoder = json.JSONDecoder()
 
 
 def _loads(text: str) -> dict[str, object] | None:
-    """Read with orjson: it refuses what breaks later, in the database or on the wire (NaN, infinity, lone surrogates, absurd nesting)."""
+    """Read with orjson: it refuses what breaks later, in the database or on the wire (NaN, infinity, lone surrogates)."""
     try:
         found = orjson.loads(text.strip())
     except orjson.JSONDecodeError:
         return None
-    return found if isinstance(found, dict) and found else None
+    return found if isinstance(found, dict) and found and _shallow(found) else None
 
 
-def _decode_at(text: str, start: int) -> dict[str, object] | None:
+def _shallow(root: dict[str, object]) -> bool:
+    level: list[object] = [root]
+    for _ in range(DEEPEST):
+        children = [list(node.values()) if isinstance(node, dict) else node for node in level if isinstance(node, dict | list)]
+        level = [child for some in children for child in some]
+        if not level:
+            return True
+    return False
+
+
+def _end_of_object(text: str, start: int) -> int | None:
     try:
         _, end = _decoder.raw_decode(text, start)
     except (ValueError, RecursionError):
         return None
-    return _loads(text[start:end])
+    return end
 
 
 def _problems(error: ValidationError) -> list[str]:

@@ -14,13 +14,13 @@ from pipeline.stages import Wishes
 from pipeline.studio import Studio, Upload
 
 
-async def main(data: Path, url: str, slots: int, pictures: Path) -> None:
+async def main(data: Path, url: str, slots: int, pictures: list[Path]) -> None:
     settings = Settings(_env_file=None, data_dir=data, openai_base_url=url, max_concurrent=slots, retry_budget=60)
     studio = Studio(settings, serving=True)
     await studio.start()
     print("started", flush=True)  # noqa: T201
     if not await studio.recent_jobs():
-        uploads = [Upload(path, path.name) for path in sorted(pictures.iterdir())]
+        uploads = [Upload(path, path.name) for path in pictures]
         cleaned = [(upload, await studio.add_picture(upload)) for upload in uploads]
         await studio.create_personas(cleaned, Wishes(seed=1), priority=5)
         print("submitted", flush=True)  # noqa: T201
@@ -31,4 +31,4 @@ async def main(data: Path, url: str, slots: int, pictures: Path) -> None:
 
 
 if __name__ == "__main__":
-    asyncio.run(main(Path(sys.argv[1]), sys.argv[2], int(sys.argv[3]), Path(sys.argv[4])))
+    asyncio.run(main(Path(sys.argv[1]), sys.argv[2], int(sys.argv[3]), sorted(Path(sys.argv[4]).iterdir())))

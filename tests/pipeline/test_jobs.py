@@ -160,20 +160,21 @@ def test_the_graph_keeps_the_order_of_the_job_and_the_width_of_each_lane():
 
 def test_a_step_that_others_wait_for_runs_ahead_so_that_the_job_does_not_end_with_a_chain():
     def rows_of(item):
-        needs = {"core": [], "one": ["core"], "two": ["one"], "side": ["core"], "other": ["core"]}
+        needs = {"core": [], "one": ["core"], "two": ["one"]} | {f"side {number}": ["core"] for number in range(4)}
         return [
             {"item": item, "stage": stage, "needs": [(item, need) for need in wanted], "lane": "llm", "status": "waiting"}
             for stage, wanted in needs.items()
         ]
 
-    rounds, graph = [], Graph([row for item in "abcd" for row in rows_of(item)], widths={"llm": 4})
-    while ready := [key for key, _ in graph.ready(lambda _: 4)]:
+    rounds, graph = [], Graph([row for item in range(20) for row in rows_of(str(item))], widths={"llm": 20})
+    while ready := [key for key, _ in graph.ready(lambda _: 20)]:
         rounds.append(ready)
         for key in ready:
             graph.started(key)
         for key in ready:
             graph.finished(key)
-    assert [len(ready) for ready in rounds] == [4] * 5, "never is there room that is not used"
+    assert [len(ready) for ready in rounds] == [20] * 7, "never is there room that is not used"
+    assert ("0", "two") in rounds[2], "and what was begun first is still ended first"
 
 
 def test_the_graph_knows_of_steps_that_ended_after_its_rows_were_read():
@@ -208,6 +209,17 @@ async def test_a_step_may_be_retried_while_the_others_still_run(jobs, workshop, 
     workshop.broken = {}
     await jobs.retry(job, [("x", "0")])
     await until(lambda: statuses(store, job)["0"] == "done")
+    workshop.held = set()
+    assert (await end_of(jobs, job))[-1].status == "done"
+
+
+async def test_a_step_that_was_done_and_is_set_back_is_done_again(jobs, workshop, store):
+    workshop.held = {"b"}
+    job = await submit(jobs, [NewStep("x", "a"), NewStep("x", "b")])
+    await until(lambda: workshop.ended == ["a"])
+    await store.write(lambda tx: tx.execute("UPDATE steps SET status = 'waiting' WHERE stage = 'a'"))
+    jobs._run(job)
+    await until(lambda: workshop.ended == ["a", "a"])
     workshop.held = set()
     assert (await end_of(jobs, job))[-1].status == "done"
 

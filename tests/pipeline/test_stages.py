@@ -132,5 +132,5 @@ def test_a_digest_changes_with_stage_model_and_prompt_and_with_nothing_else(monk
     assert digest != MATERIAL.digest(BY_KEY["knowledge"], "model")
     blind = dataclasses.replace(MATERIAL, picture=None, outputs={**OUTPUTS, "strategy": {}})
     assert digest == blind.digest(network, "model"), "it neither sees the picture nor needs the strategy"
-    monkeypatch.setattr(stages.prompts, "version", lambda *names: "newer")
+    monkeypatch.setattr(stages.prompts, "version", lambda *_: "newer")
     assert digest != MATERIAL.digest(network, "model")

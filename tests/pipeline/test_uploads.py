@@ -447,7 +447,7 @@ decoding._three_sizes = lambda _: [0 for _ in iter(int, 1)]
 decoding._main(io.BytesIO(), 1 << 30, 1)
 """
     began = time.monotonic()
-    done = subprocess.run([sys.executable, "-c", spins], cwd=ROOT, check=False, capture_output=True, timeout=20)  # noqa: S603  our own program
+    done = subprocess.run([sys.executable, "-c", spins], cwd=ROOT, check=False, capture_output=True, timeout=20)
     assert done.returncode in (-signal.SIGKILL, -signal.SIGXCPU)
     assert uploads._how_it_died(done.returncode, b"") == "limits"
     assert time.monotonic() - began < 10

@@ -203,18 +203,25 @@ async def test_what_a_server_can_do_is_learned_once_for_each_model(start_server,
 
 
 async def test_two_who_learn_at_once_do_not_take_two_steps(start_server, connect, caller):
-    server = await start_server(failed(400, "unknown response_format"), failed(400, "unknown response_format"), said(TEXT))
+    def reply(request):
+        knows = server.formats()[-1] != "json_schema"
+        return said(TEXT)(request) if knows else failed(400, "unknown response_format")(request)
+
+    server = await start_server(reply)
     writer = connect(server.url)
     await asyncio.gather(ask(QUESTION, writer, caller), ask(QUESTION, writer, caller))
     assert sorted(server.formats()) == ["json_object", "json_object", "json_schema", "json_schema"]
 
 
 async def test_one_who_was_lucky_does_not_unlearn_what_others_learned(start_server, connect, caller):
-    server = await start_server(said(TEXT))
+    def reply(request):
+        writer.profile("model").format = "json_object"  # somebody else learns it meanwhile
+        return said(TEXT)(request)
+
+    server = await start_server(reply)
     writer = connect(server.url)
-    question = ask(QUESTION, writer, caller)
-    writer.profile("model").format = "json_object"
-    await question
+    await ask(QUESTION, writer, caller)
+    assert server.formats() == ["json_schema"]
     assert writer.profile("model").format == "json_object"
 
 

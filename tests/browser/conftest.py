@@ -123,8 +123,9 @@ def shared_site(tmp_path_factory):
     assert "Traceback" not in site.log.read_text()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def chromium():
+    """Ended with the last browser test: Playwright keeps an event loop running, beside which no asynchronous test can run."""
     names = (os.environ.get("CHROMIUM", "chromium"), "chromium", "chromium-browser", "google-chrome")
     path = next(filter(None, map(shutil.which, names)), None)
     if path is None:

@@ -168,7 +168,7 @@ def test_the_page_speaks_chinese_when_asked_and_remembers(shared_site, open_page
 
 def test_a_chinese_browser_gets_a_chinese_page_and_a_chinese_persona(shared_site, open_page):
     page = open_page(shared_site.url, locale="zh-CN")
-    page.wait_for_function("document.querySelector('#language input').value === '中文'")
+    page.wait_for_function("document.querySelector('#language input')?.value === '中文'")
     choose(page, SAMPLES / "rooftop-bees.jpg")
     page.click("#generate")
     wait_until_written(page)

@@ -91,7 +91,7 @@ def test_twenty_personas_survive_twenty_kills_and_nothing_done_is_paid_for_twice
 @pytest.mark.slow
 def test_a_stage_that_needs_several_answers_goes_on_from_those_it_has(offline_server, studio_process, pictures, tmp_path):
     kills, personas = 8, 8
-    faults = "wrong_schema=0.3,truncated=0.1,429=0.1,fence=0.1"
+    faults = "wrong_schema=0.15,truncated=0.05,429=0.1,fence=0.1"
     server = offline_server("--latency", "0.3", "--jitter", "0.5", "--faults", faults, "--retry-after", "0.05", "--seed", "4")
     killed_and_restarted(server, studio_process, pictures(personas)[0].parent, tmp_path / "data", kills)
     store = Store(tmp_path / "data")

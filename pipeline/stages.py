@@ -119,7 +119,7 @@ def messages(stage: Stage, material: Material) -> list[Message]:
     if stage.needs:
         # JSON may write / as \/, so a text cannot close the block of material that it stands in.
         shown = {key: json.dumps(material.outputs[key], ensure_ascii=False).replace("</", "<\\/") for key in stage.needs}
-        text = prompts.render("persona", core=shown["core"], strategy=shown.get("strategy")) + "\n"
+        text = prompts.render("persona", core=shown["core"], strategy=shown.get("strategy"), instructions=wishes.instructions) + "\n"
     text += prompts.render(stage.key, location=wishes.location, goal=wishes.goal, instructions=wishes.instructions)
     if material.instruction:
         text += prompts.render("instruction", instruction=material.instruction)

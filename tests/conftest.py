@@ -69,7 +69,7 @@ class OfflineServer:
 def start_offline(folder: Path, *arguments: str) -> OfflineServer:
     log_file = folder / "requests.jsonl"
     command = [sys.executable, "-m", "pipeline.offline", "--control", "--ttl", "170", "--log", str(log_file), *arguments]
-    process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True)  # noqa: S603  our own module
+    process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True)
     line = process.stdout.readline()
     if not line.startswith("listening on "):
         end_offline(process)

@@ -36,13 +36,11 @@ class Shell:
     started: list[subprocess.Popen] = field(default_factory=list)
 
     def run(self, *arguments) -> subprocess.CompletedProcess:
-        return subprocess.run(  # noqa: S603  our own command
-            self._command(arguments), **self._place(), capture_output=True, text=True, timeout=60, check=False
-        )
+        return subprocess.run(self._command(arguments), **self._place(), capture_output=True, text=True, timeout=60, check=False)
 
     def start(self, *arguments, stderr=None) -> Running:
         with (self.folder / "stdout").open("w") as out, (self.folder / "stderr").open("w") as err:
-            process = subprocess.Popen(self._command(arguments), **self._place(), stdout=out, stderr=stderr or err)  # noqa: S603  our own command
+            process = subprocess.Popen(self._command(arguments), **self._place(), stdout=out, stderr=stderr or err)
             self.started.append(process)
         return Running(process, self.folder)
 

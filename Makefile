@@ -29,6 +29,8 @@ check: $(VENV)/dev ## Lint, format, types, imports
 
 bench: $(VENV)/dev ## Measure what the README and docs/performance.md claim
 	$(BIN)/python -m bench.persona
+	$(BIN)/python -m bench.gallery
+	$(BIN)/python -m bench.tweets
 
 format: $(VENV)/dev ## Put the code in order
 	$(BIN)/ruff check --fix .

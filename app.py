@@ -12,23 +12,27 @@ import os
 import signal
 import socket
 import sys
+import time
 from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import asynccontextmanager, contextmanager, suppress
 from pathlib import Path
 from urllib.parse import quote
 
 import gradio as gr
 import uvicorn
-from fastapi import FastAPI
-from fastapi.responses import FileResponse, JSONResponse, Response
+from fastapi import FastAPI, Request
+from fastapi.responses import FileResponse, JSONResponse, Response, StreamingResponse
 from fastapi.staticfiles import StaticFiles
+from starlette.concurrency import iterate_in_threadpool
 
 from config import Settings, load_settings
-from errors import ConfigError, NotFoundError, StudioError
+from errors import ConfigError, ConflictError, NotFoundError, StudioError
 from pages import site
+from pages.edge import Edge
 from pages.language import translations
 from pages.shell import Shell
 from pages.theme import CSS_FILES, theme
+from pages.tweet_filters import of_address
 from pipeline.studio import Studio
 
 log = logging.getLogger("persona_studio")
@@ -36,7 +40,9 @@ log = logging.getLogger("persona_studio")
 ASSETS = Path(__file__).resolve().parent / "assets"
 GRACE = 15
 """Seconds that steps under way are given when the server is told to stop."""
-FOR_EVER = {"cache-control": "public, max-age=31536000, immutable"}
+FOR_EVER = {"cache-control": "private, max-age=31536000, immutable"}
+"""Private: a proxy that asks for a login must not hand one visitor's pictures to others from its cache."""
+READ = ["GET", "HEAD"]
 
 
 def create_app(settings: Settings, studio: Studio) -> FastAPI:
@@ -44,15 +50,16 @@ def create_app(settings: Settings, studio: Studio) -> FastAPI:
 
     @asynccontextmanager
     async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
-        await studio.start()
         try:
+            await studio.start()
             yield
         finally:
             await studio.stop(grace=0)
 
     app = FastAPI(title="Persona Studio", lifespan=lifespan, docs_url=None, redoc_url=None, openapi_url=None)
-    _add_routes(app, studio)
+    _add_routes(app, studio, settings)
     app.add_middleware(Shell, pages=site.PATHS, fixed=settings.ui_language)
+    app.add_middleware(Edge, root_path=settings.root_path)
     blocks = site.build(studio)
     # Gradio checks which paths a browser may name only in apps that were "launched"; a mounted one would read any file of the machine.
     blocks.has_launched = True
@@ -67,7 +74,7 @@ def create_app(settings: Settings, studio: Studio) -> FastAPI:
         run_history=False,
         max_file_size=int(settings.max_upload_mb * 2**20),
         enable_monitoring=False,
-        show_error=True,
+        show_error=False,
         ssr_mode=False,
         i18n=translations(),
         theme=theme(),
@@ -75,27 +82,40 @@ def create_app(settings: Settings, studio: Studio) -> FastAPI:
     )
 
 
-def _add_routes(app: FastAPI, studio: Studio) -> None:
-    @app.get("/healthz")
+def _add_routes(app: FastAPI, studio: Studio, settings: Settings) -> None:
+    @app.api_route("/healthz", methods=READ)
     async def health() -> Response:
         state = studio.health()
         return JSONResponse(state, 200 if state["status"] == "ok" else 503, {"cache-control": "no-store"})
 
-    @app.get("/pictures/{name}")
+    @app.api_route("/pictures/{name}", methods=READ)
     async def picture(name: str) -> Response:
         """A stored picture; its name is the hash of what is in it, so it never changes."""
         return FileResponse(await asyncio.to_thread(studio.picture, name), headers=FOR_EVER)
 
-    @app.get("/cards/{persona_id}.{kind}")
+    @app.api_route("/cards/{persona_id}.{kind}", methods=READ)
     async def card(persona_id: str, kind: str) -> Response:
-        """A persona as a character card, JSON or PNG."""
+        """A persona as a file of one of the kinds that `PersonaDesk.export` knows."""
         name, content = await studio.card_file(persona_id, kind)
-        media_type = "image/png" if kind == "png" else "application/json"
+        media_type = "image/png" if name.endswith(".png") else "application/json"
         return Response(content, media_type=media_type, headers={"content-disposition": _attachment(name), "cache-control": "no-store"})
 
-    @app.exception_handler(NotFoundError)
-    async def not_found(_request: object, error: NotFoundError) -> Response:
-        return JSONResponse({"error": str(error)}, 404)
+    @app.api_route("/tweets/{kind}", methods=READ)
+    async def tweets(kind: str, request: Request) -> Response:
+        """The tweets that the filters in the address mean, as a file that is made while it is sent."""
+        filters = of_address(request.query_params.multi_items())
+        name, media_type, chunks = await studio.tweets.file(kind, filters, settings.disclosure)
+        headers = {"content-disposition": _attachment(name), "cache-control": "no-store"}
+        if request.method == "HEAD":
+            return Response(media_type=media_type, headers=headers)
+        return StreamingResponse(iterate_in_threadpool(chunks), media_type=media_type, headers=headers)
+
+    @app.exception_handler(StudioError)
+    async def refused(_request: object, error: StudioError) -> Response:
+        if isinstance(error, NotFoundError | ConflictError):
+            return JSONResponse({"error": str(error)}, 404 if isinstance(error, NotFoundError) else 400)
+        log.warning("%s", error)
+        return JSONResponse({"error": str(error)}, 503)
 
     app.mount("/brand", StaticFiles(directory=ASSETS / "brand"))
     app.mount("/samples", StaticFiles(directory=ASSETS / "samples"))
@@ -103,7 +123,8 @@ def _add_routes(app: FastAPI, studio: Studio) -> None:
 
 def _attachment(name: str) -> str:
     """A Content-Disposition that names the file in any script (RFC 6266)."""
-    plain = name.encode("ascii", "ignore").decode().strip("_. ") or f"persona.{name.rsplit('.', 1)[-1]}"
+    stem, _, suffix = name.rpartition(".")
+    plain = f"{stem.encode('ascii', 'ignore').decode().strip('_. ') or 'persona'}.{suffix}"
     return f"attachment; filename=\"{plain}\"; filename*=UTF-8''{quote(name)}"
 
 
@@ -115,19 +136,33 @@ class _Server(uvicorn.Server):
         yield
 
 
+def _receive_uploads_in(folder: Path) -> None:
+    """Gradio puts what is uploaded into the system's temporary folder, where another user's Gradio may be in the way, and a server that
+    stops deletes what others of the same user still need. It deletes its own files when it stops; those of a killed one are deleted here.
+    """
+    os.environ["GRADIO_TEMP_DIR"] = str(folder.resolve())
+    for file in folder.glob("*/*"):
+        with suppress(OSError):
+            if time.time() - file.stat().st_mtime > site.UNUSED_UPLOADS:
+                file.unlink()
+                file.parent.rmdir()
+
+
 async def serve(settings: Settings, listening: socket.socket) -> None:
     """Serve on the bound socket *listening* until told to stop."""
     studio = Studio(settings, serving=True)
     app = create_app(settings, studio)
-    server = _Server(uvicorn.Config(app, log_level="warning", timeout_graceful_shutdown=2, root_path=settings.root_path))
+    server = _Server(uvicorn.Config(app, log_level="warning", timeout_graceful_shutdown=2))
     stopping: list[asyncio.Task[None]] = []
 
     async def drain() -> None:
         log.info("stopping: steps under way have %d s", GRACE)
-        await studio.drain(GRACE)
-        # Open tabs hold streams that never end by themselves; uvicorn cuts them off, and would log each as an error.
-        logging.getLogger("uvicorn.error").setLevel(logging.CRITICAL)
-        server.should_exit = True
+        try:
+            await studio.drain(GRACE)
+        finally:
+            # Open tabs hold streams that never end by themselves; uvicorn cuts them off, and would log each as an error.
+            logging.getLogger("uvicorn.error").setLevel(logging.CRITICAL)
+            server.should_exit = True
 
     def told_to_stop() -> None:
         if stopping:
@@ -175,6 +210,7 @@ def main() -> int:
                 "AUTH is not supported yet. Leave it empty and keep HOST at 127.0.0.1, or put a login in front (reverse proxy)."
             )
         with bind(settings) as listening:
+            _receive_uploads_in(settings.data_dir / "incoming")
             asyncio.run(serve(settings, listening))
     except StudioError as error:
         sys.stderr.write(f"{error}\n")

@@ -48,6 +48,10 @@ class Settings(BaseSettings):
     """Seconds that failing calls of one step are retried for, all together."""
     temperature: float | None = Field(None, ge=0, le=2)
     """Sampling temperature; the server's own default when empty."""
+    price_input: float | None = Field(None, ge=0)
+    """US dollars for a million tokens sent; with PRICE_OUTPUT it wins over the built-in price list."""
+    price_output: float | None = Field(None, ge=0)
+    """US dollars for a million tokens answered."""
     stage_order: Literal["graph", "sequential"] = "graph"
     """``graph`` starts a stage as soon as what it needs is done; ``sequential`` runs the seven strictly in order."""
     offline_latency: float = Field(0.4, ge=0, le=60)

@@ -5,6 +5,8 @@ Everything that is not a :class:`StudioError` is a bug and is logged with its tr
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 
 class StudioError(Exception):
     """A sentence for the user.
@@ -33,6 +35,14 @@ class NotFoundError(StudioError):
 
 class ConflictError(StudioError):
     """Somebody else changed it first, or it is not in a state in which this can be done."""
+
+
+class EditError(StudioError):
+    """What an author wrote by hand cannot be kept. *problems* are sentences of their own, one for each place."""
+
+    def __init__(self, problems: Sequence[StudioError]) -> None:
+        super().__init__("{problems}", problems=" ".join(map(str, problems)))
+        self.problems = tuple(problems)
 
 
 class StorageError(StudioError):

@@ -9,10 +9,12 @@ from __future__ import annotations
 import argparse
 import shlex
 import sys
+from collections.abc import Callable
+from datetime import date
 from pathlib import Path
 from typing import Any, NoReturn
 
-from cli.orders import CancelOrder, JobsOrder, Order, PersonaOrder, ResumeOrder
+from cli.orders import BatchOrder, CalendarOrder, CancelOrder, JobsOrder, Order, PersonaOrder, ResumeOrder
 from config import load_settings
 from errors import ConfigError, NotFoundError, StudioError
 
@@ -22,6 +24,10 @@ examples:
   python main.py --generate-persona --image photo.jpg
   python main.py --generate-persona --image photo.jpg --language 中文 --location Lisbon --persona-output her.json
   python main.py --generate-persona --images pictures/*.jpg --persona-output personas/ --custom-instructions "works at night"
+  python main.py --batch-mode --personas personas/*.json --tweets 10 --max-concurrent 20
+  python main.py --batch-mode --personas a.json b.json --calendars a.csv b.json --output-dir july
+  python main.py --persona her.json --calendar july.json --tweets 5
+  python main.py --generate-calendar --persona her.json --days 15 --start 2026-07-01
   python main.py --jobs
   python main.py --resume                      go on with everything that was interrupted, paused or failed
   python main.py --resume 01K9ZQ3V5YQ8N0V4B1R7  go on with one job
@@ -31,10 +37,26 @@ A real LLM: set OPENAI_API_KEY, and OPENAI_BASE_URL for any OpenAI-compatible se
 
 exit codes: 0 all was done, 1 something failed, 2 wrong usage, 130 stopped with Ctrl-C, 143 stopped by SIGTERM (--resume goes on)"""
 
-PERSONA_FLAGS = (
-    "image", "images", "persona_output", "language", "location", "business_goal", "custom_instructions", "stage_order", "seed",
-)  # fmt: skip
+GENERATE, BATCH, ONE, CALENDAR = "--generate-persona", "--batch-mode", "--persona", "--generate-calendar"
+JOBS, RESUME, CANCEL = "--jobs", "--resume", "--cancel"
+GOES_WITH = {
+    **dict.fromkeys(
+        ("image", "images", "persona_output", "language", "location", "business_goal", "custom_instructions", "stage_order", "seed"),
+        (GENERATE,),
+    ),
+    "personas": (BATCH,),
+    "calendars": (BATCH,),
+    "calendar": (ONE,),
+    "tweets": (BATCH, ONE),
+    "start": (BATCH, ONE, CALENDAR),
+    "output_dir": (BATCH, ONE, CALENDAR),
+    "days": (CALENDAR,),
+    "persona": (ONE, CALENDAR),
+}
+"""The modes with which each flag goes. ``--persona`` without another mode is one."""
 LARGEST_SEED = 2**63 - 1
+MOST_TWEETS = 10_000
+MOST_DAYS = 366
 
 
 class Parser(argparse.ArgumentParser):
@@ -48,18 +70,21 @@ def parser() -> argparse.ArgumentParser:
     """Flags as SPEC 12 names them. What is not given is ``None``, so that it can be told apart."""
     made = Parser(
         prog="main.py",
-        description="Write fictional AI personas from pictures, and go on with what was interrupted.",
+        description="Write fictional AI personas from pictures, their tweets and calendars, and go on with what was interrupted.",
         epilog=EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
         allow_abbrev=False,
     )
     made.add_argument("--version", action="version", version=f"Persona Studio {VERSION}")
-    modes = made.add_argument_group("modes (one of them)").add_mutually_exclusive_group(required=True)
+    modes = made.add_argument_group("modes (one of them, or --persona)").add_mutually_exclusive_group()
     modes.add_argument("--generate-persona", action="store_true", help="write a persona from each picture")
+    modes.add_argument("--batch-mode", action="store_true", help="write tweets for many personas at once")
+    modes.add_argument("--generate-calendar", action="store_true", help="write a calendar for one persona")
     modes.add_argument("--jobs", action="store_true", help="list what ran and what can go on")
     modes.add_argument("--resume", nargs="?", const="", metavar="JOB", help="go on with a job, or with all that can go on")
     modes.add_argument("--cancel", metavar="JOB", help="stop a job for good; what is done stays")
     _add_persona_flags(made.add_argument_group("with --generate-persona"))
+    _add_tweet_flags(made.add_argument_group("with --batch-mode, --persona and --generate-calendar"))
     _add_common_flags(made.add_argument_group("common"))
     return made
 
@@ -86,6 +111,21 @@ def _add_persona_flags(group: argparse._ArgumentGroup) -> None:
     group.add_argument("--seed", type=_seed, metavar="N", help="passed to the writer: the same seed may give the same persona again")
 
 
+def _add_tweet_flags(group: argparse._ArgumentGroup) -> None:
+    group.add_argument("--personas", nargs="+", metavar="F", help="persona files: ours, character cards as JSON or PNG, elizaOS characters")
+    group.add_argument("--calendars", nargs="+", metavar="F", help="a calendar for each, in the same order (default: they are written)")
+    group.add_argument("--persona", metavar="F", help="one persona's file: alone it is a mode, and writes tweets")
+    group.add_argument("--calendar", metavar="F", help="that persona's calendar, JSON or CSV (default: it is written)")
+    group.add_argument("--tweets", "--tweets-count", type=_up_to(MOST_TWEETS), metavar="N", help="tweets of each persona (default: 5)")
+    group.add_argument("--days", type=_up_to(MOST_DAYS), metavar="N", help="days of the calendar (default: 15)")
+    group.add_argument("--start", type=_day, metavar="DATE", help="first day of a calendar that is written, 2026-07-01 (default: tomorrow)")
+    group.add_argument(
+        "--output-dir",
+        metavar="DIR",
+        help="folder of the files, <persona file>_tweets.json or <persona file>_calendar.json (default: output); files there are replaced",
+    )
+
+
 def _add_common_flags(group: argparse._ArgumentGroup) -> None:
     group.add_argument("--api-key", metavar="KEY", help="key of the LLM server; others can read it in ps: prefer OPENAI_API_KEY")
     group.add_argument("--api-base", metavar="URL", help="address of an OpenAI-compatible server, with its /v1 (OPENAI_BASE_URL)")
@@ -104,15 +144,74 @@ def _seed(text: str) -> int:
     return number
 
 
+def _up_to(most: int) -> Callable[[str], int]:
+    def number(text: str) -> int:
+        given = int(text) if text.isdecimal() and len(text) < 20 else 0
+        if not 1 <= given <= most:
+            raise argparse.ArgumentTypeError(f"{text!r} is not a whole number from 1 to {most}")
+        return given
+
+    return number
+
+
+def _day(text: str) -> str:
+    try:
+        return date.fromisoformat(text.strip()).isoformat()
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a date such as 2026-07-01") from None
+
+
+def _mode(given: argparse.Namespace) -> str | None:
+    flags = {
+        GENERATE: given.generate_persona,
+        BATCH: given.batch_mode,
+        CALENDAR: given.generate_calendar,
+        JOBS: given.jobs,
+        RESUME: given.resume is not None,
+        CANCEL: given.cancel is not None,
+        ONE: given.persona is not None,
+    }
+    return next((flag for flag, there in flags.items() if there), None)
+
+
 def read_order(made: argparse.ArgumentParser, given: argparse.Namespace) -> Order:
     """What is to be done. Ends the process with exit code 2 where the flags do not fit together."""
-    if not given.generate_persona:
-        for name in PERSONA_FLAGS:
-            if getattr(given, name) is not None:
-                made.error(f"--{name.replace('_', '-')} only goes with --generate-persona")
-        if given.cancel is not None:
-            return CancelOrder(_job(made, given.cancel, "--cancel"))
-        return JobsOrder() if given.jobs else ResumeOrder(_job(made, given.resume, "--resume") if given.resume else "")
+    mode = _mode(given)
+    if mode is None:
+        made.error(f"one of {GENERATE}, {BATCH}, {ONE}, {CALENDAR}, {JOBS}, {RESUME}, {CANCEL} is required")
+    for name, modes in GOES_WITH.items():
+        if getattr(given, name) is not None and mode not in modes:
+            flag = f"--{name.replace('_', '-')}"
+            made.error(f"{flag} only goes with {' or '.join(other for other in modes if other != flag)}")
+    if mode == CANCEL:
+        return CancelOrder(_job(made, given.cancel, CANCEL))
+    if mode in (JOBS, RESUME):
+        return JobsOrder() if mode == JOBS else ResumeOrder(_job(made, given.resume, RESUME) if given.resume else "")
+    return _persona_order(made, given) if mode == GENERATE else _files_order(made, given, mode)
+
+
+def _files_order(made: argparse.ArgumentParser, given: argparse.Namespace, mode: str) -> BatchOrder | CalendarOrder:
+    several = mode == BATCH
+    personas = given.personas if several else [given.persona]
+    calendars = given.calendars if several else [given.calendar] if given.calendar is not None else None
+    if not personas or not all(personas):
+        made.error(f"{mode} needs {'persona files: --personas F...' if several else 'a persona file: --persona F'}")
+    if calendars is not None and not all(calendars):
+        made.error(f"{'--calendars' if several else '--calendar'} must name a file")
+    if calendars is not None and len(calendars) != len(personas):
+        made.error(f"--calendars takes as many files as --personas, and {len(calendars)} are not {len(personas)}")
+    if calendars is not None and given.start is not None:
+        made.error("--start is for calendars that are written; those given have their own days")
+    if given.output_dir == "":
+        made.error("--output-dir must name a folder")
+    folder, start = given.output_dir or "output", given.start or ""
+    if mode == CALENDAR:
+        return CalendarOrder(Path(personas[0]), folder, given.days or 15, start)
+    files = tuple(Path(persona) for persona in personas)
+    return BatchOrder(files, folder, given.tweets or 5, tuple(Path(calendar) for calendar in calendars or ()), start, several=several)
+
+
+def _persona_order(made: argparse.ArgumentParser, given: argparse.Namespace) -> PersonaOrder:
     images = [given.image] if given.image is not None else given.images
     if not images or not all(images):
         made.error("--generate-persona needs a picture: --image F or --images F")

@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable, Coroutine
+from typing import Any
 
 from cli import tables
+from cli.batches import Batches
 from cli.interruption import Interruption
-from cli.orders import CancelOrder, JobsOrder, Order, PersonaOrder, Report, ResumeOrder
+from cli.orders import BatchOrder, CalendarOrder, CancelOrder, FilesOrder, JobsOrder, Order, PersonaOrder, Report, ResumeOrder
+from cli.portraits import Portraits
 from cli.progress import Progress, print_json
 from cli.session import EVERY_JOB, Manner, Session, can_go_on
 from config import Settings
 from errors import NotFoundError
+from pipeline import persona_steps, tweet_steps
 from pipeline.studio import Studio
 
 GRACE = 10.0
@@ -22,7 +27,7 @@ def run(order: Order, settings: Settings, manner: Manner) -> int:
     missing = not (settings.data_dir / "studio.db").exists()
     if missing and isinstance(order, ResumeOrder | CancelOrder) and order.job:
         raise NotFoundError("There is no job {job}: there is no database in {folder} yet.", job=order.job, folder=settings.data_dir)
-    if missing and not isinstance(order, PersonaOrder):
+    if missing and not isinstance(order, PersonaOrder | BatchOrder | CalendarOrder):
         return _nothing_yet(order, settings, manner)
     if isinstance(order, JobsOrder):
         return asyncio.run(_jobs(settings, manner))
@@ -83,18 +88,30 @@ async def _cancel(order: CancelOrder, settings: Settings, manner: Manner) -> int
 # Jobs that run here
 
 
-async def _work(order: PersonaOrder | ResumeOrder, settings: Settings, manner: Manner) -> int:
+def _prepared(order: PersonaOrder | FilesOrder | ResumeOrder, session: Session) -> Callable[[], Coroutine[Any, Any, None]] | None:
+    """What is to be done, ``None`` where nothing of it can be. Touches nothing."""
+    portraits, batches = Portraits(session), Batches(session)
+    session.makers = {persona_steps.KIND: portraits, tweet_steps.KIND: batches}
+    if isinstance(order, ResumeOrder):
+        return lambda: session.resume(order)
+    if isinstance(order, PersonaOrder):
+        images, targets = portraits.sort_out(order)
+        return (lambda: portraits.write(order, images, targets)) if images else None
+    found = batches.sort_out(order)
+    return (lambda: batches.write(order, found)) if found else None
+
+
+async def _work(order: PersonaOrder | FilesOrder | ResumeOrder, settings: Settings, manner: Manner) -> int:
     interruption = Interruption()
     session = Session(settings, manner)
-    if isinstance(order, PersonaOrder):
-        images, targets = session.sort_out(order)
-        if not images:
-            return session.finish(0)
+    prepared = _prepared(order, session)
+    if prepared is None:
+        return session.finish(0)
     session.open()
     try:
         await session.studio.start()
         await session.introduce()
-        work = asyncio.create_task(session.personas(order, images, targets) if isinstance(order, PersonaOrder) else session.resume(order))
+        work = asyncio.create_task(prepared())
         await interruption.race(work, session.tick())
         if not work.done():
             session.progress.warn(f"Stopping: calls under way have {GRACE:g} s to end. Once more ends at once.")

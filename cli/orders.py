@@ -21,6 +21,42 @@ class PersonaOrder:
 
 
 @dataclass(frozen=True)
+class BatchOrder:
+    """Write *count* tweets for the persona of each of *personas* (files), from *calendars* (as many files, or none) or from calendars that
+    are written for it from *start* on (a date as text; tomorrow where it is empty). *several* says that nobody waits for it.
+    """
+
+    personas: tuple[Path, ...]
+    folder: str
+    count: int
+    calendars: tuple[Path, ...] = ()
+    start: str = ""
+    several: bool = True
+
+    @property
+    def ending(self) -> str:
+        return "_tweets"
+
+
+@dataclass(frozen=True)
+class CalendarOrder:
+    """Write a calendar of *days* days from *start* on for the persona of a file."""
+
+    persona: Path
+    folder: str
+    days: int
+    start: str = ""
+
+    @property
+    def ending(self) -> str:
+        return "_calendar"
+
+    @property
+    def personas(self) -> tuple[Path, ...]:
+        return (self.persona,)
+
+
+@dataclass(frozen=True)
 class JobsOrder:
     """Say what ran and what can go on."""
 
@@ -39,17 +75,28 @@ class CancelOrder:
     job: str
 
 
-Order = PersonaOrder | JobsOrder | ResumeOrder | CancelOrder
+FilesOrder = BatchOrder | CalendarOrder
+Order = PersonaOrder | FilesOrder | JobsOrder | ResumeOrder | CancelOrder
 
 
 @dataclass(frozen=True)
 class Failure:
-    """Something that could not be done, and why. *image* is the picture it is about, *stage* is empty where it is not about a stage."""
+    """Something that could not be done, and why. *image* is the picture or *persona* the persona's file it is about; *stage* is empty where
+    it is not about one.
+    """
 
-    image: str
-    reason: str
+    image: str = ""
+    reason: str = ""
     kind: str = ""
     stage: str = ""
+    persona: str = ""
+
+    @property
+    def sentence(self) -> str:
+        """It on one line, beginning with what it is about unless the reason has that."""
+        named = self.image or self.persona
+        about = f"{named}, {self.stage}" if self.stage else named
+        return self.reason if not self.stage and named in self.reason else f"{about}: {self.reason}"
 
 
 @dataclass(frozen=True)
@@ -66,10 +113,27 @@ class Made:
     file: str = ""
 
 
+@dataclass(frozen=True)
+class Batch:
+    """What there is of a persona's tweets (*what* is ``tweets``) or of its ``calendar``. *persona* is what the user calls the persona;
+    *status* is as in :class:`Made`, ``failed`` where there is nothing; *done* and *asked* count tweets, or calendars.
+    """
+
+    id: str
+    persona: str
+    what: str
+    status: str
+    done: int
+    asked: int
+    job: str
+    file: str = ""
+
+
 @dataclass
 class Report:
     """The summary at the end; with ``--json`` it is printed as it is. *status* is ``done``, ``failed`` or ``interrupted``; *done* counts
-    complete personas; *resume* holds the jobs that can go on; *seconds*, *calls* and *tokens* are those of this run alone.
+    what is complete in *personas* and *batches*; *resume* holds the jobs that can go on; *seconds*, *calls*, *tokens* and *cost* (dollars,
+    where a price is known) are those of this run alone.
     """
 
     status: str = "done"
@@ -78,20 +142,32 @@ class Report:
     seconds: float = 0.0
     calls: int = 0
     tokens: int = 0
+    cost: float | None = None
     writer: str = ""
     personas: list[Made] = field(default_factory=list)
+    batches: list[Batch] = field(default_factory=list)
     resume: list[str] = field(default_factory=list)
 
     def as_dict(self) -> dict[str, Any]:
         return asdict(self)
 
+    @property
+    def complete(self) -> bool:
+        return not self.failed and all(made.status == "complete" for made in [*self.personas, *self.batches])
+
     def lines(self, program: str) -> list[str]:
         """The same for people. *program* is how the command is called."""
-        asked = len(self.personas) + sum(not failure.stage for failure in self.failed if failure.kind == "picture")
+        began = [*self.personas, *self.batches]
+        asked = len(began) + sum(not failure.stage for failure in self.failed if failure.kind in UNUSABLE)
         spent = f"{self.seconds:.1f} s, {_counted(self.calls, 'call')}, {_counted(self.tokens, 'token')}"
-        lines = [f"{self.done} of {_counted(asked, 'persona')} done in {spent}."] if asked else []
-        lines += [f"  failed: {sentence(failure)}" for failure in self.failed]
-        if self.status == "interrupted" and not self.personas:
+        spent += f", ${self.cost:,.2f}" if self.cost is not None else ""
+        written = sum(batch.done for batch in self.batches if batch.what == "tweets")
+        tweets = f" ({_counted(written, 'tweet')} written)" if any(batch.what == "tweets" for batch in self.batches) else ""
+        lines = [f"{self.done} of {_counted(asked, 'persona')} done{tweets} in {spent}."] if asked else []
+        lines += [f"  failed: {failure.sentence}" for failure in self.failed[:FAILURES_SHOWN]]
+        if len(self.failed) > FAILURES_SHOWN:
+            lines.append(f"  and {_counted(len(self.failed) - FAILURES_SHOWN, 'failure')} more; --json lists them all.")
+        if self.status == "interrupted" and not began:
             lines.append("Stopped before any persona was begun.")
         if self.resume:
             what = "Go on with" if self.status == "interrupted" else "Try again what failed with"
@@ -99,10 +175,9 @@ class Report:
         return lines
 
 
-def sentence(failure: Failure) -> str:
-    """A failure on one line, beginning with the picture's name unless the reason has it."""
-    about = f"{failure.image}, {failure.stage}" if failure.stage else failure.image
-    return failure.reason if not failure.stage and failure.image in failure.reason else f"{about}: {failure.reason}"
+UNUSABLE = ("picture", "persona", "calendar file")
+"""Kinds of failures that keep a persona from being begun."""
+FAILURES_SHOWN = 30
 
 
 def _counted(number: int, noun: str) -> str:

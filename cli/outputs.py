@@ -1,4 +1,4 @@
-"""Where persona files go, and how they are written: whole or not at all."""
+"""Where files go, and how they are written: whole or not at all."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from pathlib import Path
 from errors import ConfigError, StorageError
 
 FOLDER = "personas"
+FLAG = "--persona-output"
 LONGEST_STEM = 200
 """Bytes of a picture's name that are kept, so that the file's own name stays within what file systems take."""
 
@@ -17,50 +18,55 @@ LONGEST_STEM = 200
 def places(images: Sequence[Path], output: str | None) -> list[Path]:
     """The file of each picture, absolute and no two the same. Raises :class:`ConfigError` where *output* cannot be meant."""
     if output is None or len(images) > 1 or output.endswith(("/", os.sep)) or Path(output).is_dir():
-        return _in_folder(images, Path(FOLDER if output is None else output))
+        return in_folder(images, FOLDER if output is None else output, "_persona", FLAG)
     target = Path(output)
     if target.exists() and not target.is_file():
-        raise ConfigError("--persona-output: {path} is not a file.", path=output)
-    return [_absolute(target)]
+        raise ConfigError("{flag}: {path} is not a file.", flag=FLAG, path=output)
+    return [_absolute(target, FLAG)]
 
 
-def _in_folder(images: Sequence[Path], folder: Path) -> list[Path]:
+def in_folder(sources: Sequence[Path], output: str, ending: str, flag: str, *, spared: Sequence[Path] = ()) -> list[Path]:
+    """A file in the folder *output* for each of *sources*: its name with *ending*, absolute, no two the same, none of them one of *spared*.
+    Raises :class:`ConfigError`, naming *flag*, where *output* cannot be a folder.
+    """
+    folder = Path(output)
     if folder.exists() and not folder.is_dir():
-        raise ConfigError("--persona-output: {path} is a file, but several personas need a folder.", path=folder)
+        raise ConfigError("{flag}: {path} is a file, but several personas need a folder.", flag=flag, path=folder)
     if folder.suffix.lower() == ".json" and not folder.exists():
-        raise ConfigError("--persona-output: {path} reads like a file, but several personas need a folder.", path=folder)
-    taken: set[str] = set()
-    return [_absolute(folder / _free_name(image, taken)) for image in images]
+        raise ConfigError("{flag}: {path} reads like a file, but several personas need a folder.", flag=flag, path=folder)
+    there = os.path.realpath(folder)
+    taken = {file.name.casefold() for file in spared if os.path.realpath(file.parent) == there}
+    return [_absolute(folder / _free_name(source, ending, taken), flag) for source in sources]
 
 
-def _free_name(image: Path, taken: set[str]) -> str:
-    """The picture's name with ``_persona.json``, numbered where an earlier picture has it already (also on disks that ignore case)."""
-    stem = os.fsencode(image.stem)[:LONGEST_STEM].decode("utf-8", "ignore")
-    name, number = f"{stem}_persona.json", 1
+def _free_name(source: Path, ending: str, taken: set[str]) -> str:
+    """The source's name with *ending*, numbered where an earlier one has it already (also on disks that ignore case)."""
+    stem = os.fsencode(source.stem)[:LONGEST_STEM].decode("utf-8", "ignore")
+    name, number = f"{stem}{ending}.json", 1
     while name.casefold() in taken:
         number += 1
-        name = f"{stem}_persona-{number}.json"
+        name = f"{stem}{ending}-{number}.json"
     taken.add(name.casefold())
     return name
 
 
-def _absolute(path: Path) -> Path:
+def _absolute(path: Path, flag: str) -> Path:
     """Links are followed, so that what a link points to is replaced and not the link."""
     real = os.path.realpath(path)
     if real != real.encode("utf-8", "replace").decode():  # the journal keeps it as text
-        raise ConfigError("--persona-output: {path} is not UTF-8.", path=real.encode("utf-8", "replace").decode())
+        raise ConfigError("{flag}: {path} is not UTF-8.", flag=flag, path=real.encode("utf-8", "replace").decode())
     return Path(real)
 
 
-def make_folders(targets: Sequence[Path]) -> None:
+def make_folders(targets: Sequence[Path], flag: str) -> None:
     """Make the files' folders before anything is paid for. Raises :class:`ConfigError` where that cannot be done."""
     for folder in {target.parent for target in targets}:
         try:
             folder.mkdir(parents=True, exist_ok=True)
         except OSError as error:
-            raise ConfigError("--persona-output: {path} cannot be made: {why}.", path=folder, why=error.strerror or error) from None
+            raise ConfigError("{flag}: {path} cannot be made: {why}.", flag=flag, path=folder, why=error.strerror or error) from None
         if not os.access(folder, os.W_OK):
-            raise ConfigError("--persona-output: {path} cannot be written to.", path=folder)
+            raise ConfigError("{flag}: {path} cannot be written to.", flag=flag, path=folder)
 
 
 def write(target: Path, content: bytes) -> None:

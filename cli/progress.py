@@ -1,4 +1,4 @@
-"""What is under way, on stderr: a bar on a terminal, elsewhere a line for each stage that ended."""
+"""What is under way, on stderr: a bar on a terminal, elsewhere a line for each step that ended, or now and then where they are many."""
 
 from __future__ import annotations
 
@@ -7,8 +7,10 @@ import logging
 import os
 import sys
 import time
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from itertools import islice
 from typing import Any
 
 from tqdm import tqdm
@@ -18,22 +20,42 @@ from pipeline.stages import BY_KEY
 
 Key = tuple[str, str, str]
 """A step: (job, item, stage)."""
+Place = tuple[str, str]
+"""What a job does for a persona: (job, persona)."""
 
 RETRY_NOTES = 10.0
 """Seconds between notes that a server is not answering."""
 NAMES_SHOWN = 3
 NAME_WIDTH = 24
+MANY = 60
+"""Of more steps than that not every one has its line."""
+LINES = 3.0
+"""Seconds between the lines then."""
+GUESSED_FROM = 20
+"""Steps that must be done before it is said how long the rest will take."""
+
+
+def place_of(job_id: str, item: str) -> Place:
+    """Of a step about *item*: a persona, or something of a persona, whose id it begins with."""
+    return job_id, item.split(":", maxsplit=1)[0]
 
 
 class Progress:
     """Told of every change, it shows it. *quiet* leaves only what failed."""
 
     def __init__(self, *, quiet: bool) -> None:
-        self.labels: dict[str, str] = {}
-        """What the user calls an item: the picture's name."""
+        self.labels: dict[Place, str] = {}
+        """What the user calls a persona: the name of its picture or file."""
         self._quiet = quiet
         self._terminal = sys.stderr.isatty()
         self._status: dict[Key, str] = {}
+        self._counts: Counter[str] = Counter()
+        self._left: Counter[Place] = Counter()
+        """How many steps of each are not done."""
+        self._running: dict[Key, None] = {}
+        self._before = 0
+        """Steps that were done when they were first seen."""
+        self._lined = -LINES
         self._bar: tqdm[Any] | None = None
         self._began = time.monotonic()
         self._noted = -RETRY_NOTES
@@ -55,21 +77,47 @@ class Progress:
             self._set((event.job_id, event.item, event.stage), event.status, event.data.get("error", ""), announce=True)
             self._draw()
 
-    def complete(self, job_id: str, item: str) -> bool:
-        """True when every step of the item is done."""
-        found = [status for key, status in self._status.items() if key[:2] == (job_id, item)]
-        return bool(found) and all(status == "done" for status in found)
+    def complete(self, place: Place) -> bool:
+        """True when every step for the persona is done."""
+        return self._left.get(place) == 0
 
     def _set(self, key: Key, status: str, error: str, *, announce: bool) -> None:
-        if self._status.get(key) == status:
+        before = self._status.get(key)
+        if before == status:
             return
         self._status[key] = status
+        self._counts[status] += 1
+        if before:
+            self._counts[before] -= 1
+        self._left[place_of(*key[:2])] += (before in (None, "done")) - (status == "done")
+        if status == "running":
+            self._running[key] = None
+        else:
+            self._running.pop(key, None)
         if not announce:
-            return
-        if status == "failed":
+            self._before += status == "done"
+        elif status == "failed":
             self.warn(f"{self._name(key)} failed: {error}")
         elif status == "done" and not self._terminal:
-            self.note(f"[{time.monotonic() - self._began:.1f} s] {self._count('done')}/{len(self._status)} {self._name(key)}")
+            self._line(key)
+
+    def _line(self, key: Key) -> None:
+        """Say that a step is done; of many steps, how far they are."""
+        now, done, total = time.monotonic(), self._counts["done"], len(self._status)
+        head = f"[{now - self._began:.1f} s] {done:,}/{total:,}"
+        if total <= MANY:
+            self.note(f"{head} {self._name(key)}")
+        elif now - self._lined >= LINES or done == total:
+            self._lined = now
+            self.note(f"{head}{self._personas()}{self._remaining()}")
+
+    def _personas(self) -> str:
+        ready = sum(left == 0 for left in self._left.values())
+        return f", {ready:,}/{len(self._left):,} personas" if len(self._left) > 1 else ""
+
+    def _remaining(self) -> str:
+        here, left = self._counts["done"] - self._before, self._counts["waiting"] + self._counts["running"]
+        return f", about {(time.monotonic() - self._began) / here * left:.0f} s left" if here >= GUESSED_FROM and left else ""
 
     def _trouble(self, data: dict[str, Any]) -> None:
         if data.get("phase") == "unsaved":
@@ -81,12 +129,8 @@ class Progress:
             self.note(f"The writer did not answer ({data['kind']}: {data['words']}); trying again in {data['wait']:.0f} s.")
 
     def _name(self, key: Key) -> str:
-        _, item, stage = key
-        title = BY_KEY[stage].title if stage in BY_KEY else stage
-        return f"{self.labels.get(item, item)}: {title}"
-
-    def _count(self, status: str) -> int:
-        return sum(found == status for found in self._status.values())
+        place = place_of(*key[:2])
+        return f"{self.labels.get(place, place[1])}: {title(*key[1:])}"
 
     # How it is shown
 
@@ -125,22 +169,29 @@ class Progress:
     def _draw(self) -> None:
         if self._quiet or not self._terminal:
             return
-        done = self._count("done")
+        done = self._counts["done"]
         if self._bar is None:
             form = "{n_fmt}/{total_fmt} |{bar:20}| {elapsed} (left {remaining}){postfix}"
             self._bar = tqdm(total=len(self._status), initial=done, file=sys.stderr, leave=False, dynamic_ncols=True, bar_format=form)
-        failed = self._count("failed")
-        running = [self._short(key) for key, status in self._status.items() if status == "running"]
-        more = ", …" if len(running) > NAMES_SHOWN else ""
+        failed, running = self._counts["failed"], len(self._running)
+        named = ", ".join(self._short(key) for key in islice(self._running, NAMES_SHOWN))
+        more = ", …" if running > NAMES_SHOWN else ""
         words = [f"{failed} failed"] if failed else []
-        words += [f"writing {len(running)}: {', '.join(running[:NAMES_SHOWN])}{more}"] if running else []
+        words += [f"writing {running}: {named}{more}"] if running else []
         self._bar.total, self._bar.n = len(self._status), done
         self._bar.set_postfix_str("; ".join(words))
 
     def _short(self, key: Key) -> str:
-        several = len(self.labels) > 1
-        label = plain(self.labels.get(key[1], key[1]))
-        return f"{label[:NAME_WIDTH]}: {key[2]}" if several else key[2]
+        place = place_of(*key[:2])
+        label, what = plain(self.labels.get(place, place[1])), title(*key[1:]) if ":" in key[1] else key[2]
+        return f"{label[:NAME_WIDTH]}: {what}" if len(self.labels) > 1 else what
+
+
+def title(item: str, stage: str) -> str:
+    """What people call a step: a stage's title, or which of a persona's tweets it is."""
+    if stage in BY_KEY:
+        return BY_KEY[stage].title
+    return f"{stage} {int(item.rpartition(':')[2])}" if ":" in item else stage
 
 
 class LogLines(logging.Handler):

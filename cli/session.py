@@ -5,20 +5,17 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Collection, Coroutine, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from cli import outputs
-from cli.orders import Failure, Made, PersonaOrder, Report, ResumeOrder, sentence
-from cli.progress import LogLines, Progress, print_json, print_path
+from cli.orders import Failure, Report, ResumeOrder
+from cli.progress import LogLines, Place, Progress, place_of, print_json, print_path
 from config import Settings
-from errors import StorageError, StudioError
-from pipeline.stages import BY_KEY, Wishes
-from pipeline.studio import Studio, Upload
-from pipeline.uploads import Picture
+from errors import NotFoundError, StudioError
+from pipeline.studio import Studio
 
 TICK = 0.5
 BATCH = 10
@@ -44,6 +41,23 @@ class Spent:
 
     calls: int = 0
     tokens: int = 0
+    cost: float | None = None
+
+
+class Maker(Protocol):
+    """What a session must know of one kind of jobs."""
+
+    async def content(self, job: Mapping[str, Any], persona_id: str, /) -> bytes:
+        """What the job has made for a persona, as a file."""
+        ...
+
+    async def account(self, job: dict[str, Any], place: Place, label: str, steps: Sequence[Mapping[str, Any]], *, over: bool) -> None:
+        """Say in the report what there is for a persona, whose *steps* these are; the job is *over*, or will go on."""
+        ...
+
+    def unwritten(self, label: str, reason: str) -> Failure:
+        """That the file could not be written."""
+        ...
 
 
 async def can_go_on(studio: Studio, job: dict[str, Any]) -> bool:
@@ -52,9 +66,10 @@ async def can_go_on(studio: Studio, job: dict[str, Any]) -> bool:
 
 
 class Session:
-    """One run of the command line: the Studio, the jobs it follows, and the report that grows meanwhile."""
+    """One run of the command line: the Studio, the jobs it follows, and the report that grows meanwhile. *makers* are by kind of job."""
 
     studio: Studio
+    makers: Mapping[str, Maker]
 
     def __init__(self, settings: Settings, manner: Manner) -> None:
         self.settings = settings
@@ -63,13 +78,13 @@ class Session:
         self.report = Report()
         self._began = time.monotonic()
         self._jobs: dict[str, Spent] = {}
-        self._labels: dict[Path, str] = {}
-        """What a picture is called: its name, or its path where two have the same name."""
-        self._files: dict[str, Path] = {}
-        """Where each persona goes."""
-        self._written: set[str] = set()
-        """Personas whose file is there: it is not written again, for it may have been edited since."""
-        self._unwritten: set[str] = set()
+        self._known: dict[str, dict[str, Any]] = {}
+        """The jobs as they were when they were taken up."""
+        self._files: dict[Place, Path] = {}
+        """Where what is made for each persona goes."""
+        self._written: set[Place] = set()
+        """Those whose file is there: it is not written again, for it may have been edited since."""
+        self._unwritten: set[Place] = set()
         self._starting: asyncio.Task[str] | None = None
 
     def open(self) -> None:
@@ -92,55 +107,20 @@ class Session:
     def fail(self, failure: Failure) -> None:
         """Say it now, and again in the report."""
         self.report.failed.append(failure)
-        self.progress.warn(f"failed: {sentence(failure)}")
+        self.progress.warn(f"failed: {failure.sentence}")
 
-    # Write personas
-
-    def sort_out(self, order: PersonaOrder) -> tuple[list[Path], list[Path]]:
-        """The pictures that are there, and the files of their personas; the others fail. Touches nothing."""
-        targets = outputs.places(order.images, order.output)
-        named = Counter(image.name for image in order.images)
-        self._labels = {image: image.name if named[image.name] == 1 else str(image) for image in order.images}
-        kept = []
-        for image, target in zip(order.images, targets, strict=True):
-            if reason := _unusable(image):
-                self.fail(Failure(_utf8(self._labels[image]), f"{_utf8(str(image))} {reason}", kind="picture"))
-            else:
-                kept.append((image, target))
-        return [image for image, _ in kept], [target for _, target in kept]
-
-    async def personas(self, order: PersonaOrder, images: list[Path], targets: list[Path]) -> None:
-        """Write a persona from each picture that can be used."""
-        cleaned = await asyncio.gather(*(self._clean(image) for image in images))
-        usable = [(upload, picture, target) for (upload, picture), target in zip(cleaned, targets, strict=True) if picture]
-        if not usable:
-            return
-        outputs.make_folders([target for *_, target in usable])
+    async def begin(self, start: Coroutine[Any, Any, str]) -> None:
+        """Follow the job that *start* starts."""
         # Shielded: what a signal interrupts may be in the database already, and then the report must name it.
-        self._starting = asyncio.create_task(self._create(order, usable))
+        self._starting = asyncio.create_task(self._begun(start))
         job_id = await asyncio.shield(self._starting)
-        self._recall(await self.studio.job(job_id))
+        await self._recall(await self.studio.job(job_id))
         await self._follow(job_id)
 
-    async def _create(self, order: PersonaOrder, usable: list[tuple[Upload, Picture, Path]]) -> str:
-        job_id, _ = await self.studio.create_personas(
-            [(upload, picture) for upload, picture, _ in usable],
-            Wishes(order.language, order.location, order.goal, order.instructions, self.settings.temperature, order.seed),
-            priority=0 if len(order.images) == 1 else BATCH,
-            extra={"images": [self._labels[upload.path] for upload, *_ in usable], "outputs": [str(target) for *_, target in usable]},
-        )
+    async def _begun(self, start: Coroutine[Any, Any, str]) -> str:
+        job_id = await start
         self._jobs[job_id] = Spent()
         return job_id
-
-    async def _clean(self, image: Path) -> tuple[Upload, Picture | None]:
-        upload = Upload(image, image.name)
-        try:
-            return upload, await self.studio.add_picture(upload)
-        except StorageError:
-            raise
-        except StudioError as error:
-            self.fail(Failure(self._labels[image], str(error), kind="picture"))
-            return upload, None
 
     # Go on with jobs
 
@@ -151,6 +131,7 @@ class Session:
         else:
             jobs = await self.studio.recent_jobs(EVERY_JOB)
             job_ids = [job["id"] for job in reversed(jobs) if job["status"] != "cancelled" and await can_go_on(self.studio, job)]
+            job_ids += await self.studio.files.undelivered()
             if not job_ids:
                 self.progress.note("There is nothing to go on with.")
         await asyncio.gather(*(self._resume(job_id) for job_id in job_ids))
@@ -160,19 +141,18 @@ class Session:
         if job["status"] in ("queued", "running") and await self.studio.elsewhere(job_id):
             self._left_to_another(job_id)
             return
-        self._recall(job)
-        for item in job["personas"]:
-            if item not in self.progress.labels:
-                self.progress.labels[item] = (await self.studio.persona(item))["name"]
+        await self._recall(job)
         self.progress.sync(job, announce=False)
-        self._written |= {item for item, file in self._files.items() if self.progress.complete(job_id, item) and file.exists()}
+        places = [place for place in self._files if place[0] == job_id]
+        self._written |= {place for place in places if self.progress.complete(place) and self._files[place].exists()}
+        before = Spent(job["calls"], job["tokens"], (await self.studio.tweets.batch(job_id))["cost"])
         if await self.studio.resume(job_id):
-            self._jobs[job_id] = Spent(job["calls"], job["tokens"])
+            self._jobs[job_id] = before
             await self._follow(job_id)
         elif await self.studio.elsewhere(job_id):
             self._left_to_another(job_id)
         else:
-            self._jobs[job_id] = Spent(job["calls"], job["tokens"])
+            self._jobs[job_id] = before
             self.progress.note(f"Nothing is missing of {job_id}.")
 
     def _left_to_another(self, job_id: str) -> None:
@@ -181,50 +161,62 @@ class Session:
 
     # Watch, and hand out what is done
 
-    def _recall(self, job: dict[str, Any]) -> None:
-        """What the job's params say of its personas: the pictures' names, and where their files go."""
-        params = job["params"]
-        ids = params.get("personas", [])
-        self.progress.labels.update(zip(ids, params.get("images", []), strict=False))
-        self._files.update((item, Path(place)) for item, place in zip(ids, params.get("outputs", []), strict=False))
+    async def _recall(self, job: dict[str, Any]) -> None:
+        """What the job's params say of its personas: what the user calls them, and where their files go."""
+        params, self._known[job["id"]] = job["params"], job
+        places = [(job["id"], persona_id) for persona_id in params.get("personas", [])]
+        self.progress.labels.update(zip(places, params.get("images") or params.get("sources") or [], strict=False))
+        self._files.update((place, Path(target)) for place, target in zip(places, params.get("outputs", []), strict=False))
+        for place in places:
+            if place not in self.progress.labels:
+                self.progress.labels[place] = await self._name(place[1])
+
+    async def _name(self, persona_id: str) -> str:
+        try:
+            return (await self.studio.persona(persona_id))["name"]
+        except NotFoundError:  # it was deleted
+            return persona_id
 
     async def _follow(self, job_id: str) -> None:
         """Until the job has ended, or was paused elsewhere."""
         async for event in self.studio.watch(job_id):
             if event.kind in ("step", "progress"):
                 self.progress.tell(event)
-                await self._hand_out(job_id, [event.item])
+                if event.status == "done":
+                    await self._hand_out([place_of(job_id, event.item)])
             else:
                 self.progress.sync(await self.studio.job(job_id))
-                await self._hand_out(job_id, list(self._files))
+                await self._hand_out([place for place in self._files if place[0] == job_id])
             if event.status == "paused":
                 self.progress.warn(f"{job_id} was paused elsewhere.")
                 return
 
-    async def _hand_out(self, job_id: str, items: Iterable[str]) -> None:
-        """Write the files of those of *items* that are complete."""
-        for item in items:
-            if self.progress.complete(job_id, item):
-                await self._write(item)
+    async def _hand_out(self, places: Iterable[Place]) -> None:
+        """Write the files of those that are complete."""
+        ready = [place for place in places if self.progress.complete(place) and place in self._files and place not in self._written]
+        for place in ready:
+            await self.deliver(place)
 
-    async def _write(self, item: str) -> bool:
-        """Write the persona's file, once. False when it has none, or it cannot be written."""
-        target = self._files.get(item)
-        if target is None or item in self._written:
-            return target is not None
-        _, content = await self.studio.card_file(item, "json")
+    async def deliver(self, place: Place) -> str:
+        """Write what a job has made for a persona, once. Returns the file's path as it is shown, empty where there is none."""
+        target = self._files.get(place)
+        if target is None or place in self._unwritten:
+            return ""
+        if place in self._written:
+            return outputs.shown(target)
+        job = self._known[place[0]]
+        maker = self.makers[job["kind"]]
         try:
-            await asyncio.to_thread(outputs.write, target, content)
+            await asyncio.to_thread(outputs.write, target, await maker.content(job, place[1]))
         except StudioError as error:
-            self.fail(Failure(self.progress.labels[item], str(error), kind="file"))
-            del self._files[item]
-            self._unwritten.add(item)
-            return False
-        self._written.add(item)
+            self.fail(maker.unwritten(self.progress.labels[place], str(error)))
+            self._unwritten.add(place)
+            return ""
+        self._written.add(place)
         if not self.manner.json:
             with self.progress.aside():
                 print_path(outputs.shown(target))
-        return True
+        return outputs.shown(target)
 
     # The end
 
@@ -234,36 +226,42 @@ class Session:
             await self._starting
         for job_id, before in self._jobs.items():
             job = await self.studio.job(job_id)
-            over = job["status"] in ENDED
+            await self._recall(job)
+            batch = await self.studio.tweets.batch(job_id)
             self.report.calls += job["calls"] - before.calls
             self.report.tokens += job["tokens"] - before.tokens
-            for item in job["personas"]:
-                await self._account(job, item, over=over)
-            if job["status"] != "done" or not self._unwritten.isdisjoint(job["personas"]):
+            if batch["cost"] is not None:
+                self.report.cost = (self.report.cost or 0) + batch["cost"] - (before.cost or 0)
+            there = {persona["id"] for persona in batch["personas"]}
+            await self._account(job, there)
+            written = all(place in self._written for place in self._files if place[0] == job_id and place[1] in there)
+            if job["status"] != "done" or not written:
                 self.report.resume.append(job_id)
+            elif "outputs" in job["params"]:
+                await self.studio.files.delivered(job_id)
 
-    async def _account(self, job: dict[str, Any], item: str, *, over: bool) -> None:
-        steps = {step["stage"]: step for step in job["steps"] if step["item"] == item}
-        missing = [stage for stage, step in steps.items() if step["status"] != "done"]
-        status = "complete" if not missing else "unfinished" if not over else "failed" if "core" in missing else "partial"
-        label = self.progress.labels.get(item, item)
-        for stage, step in steps.items():
-            if step["status"] == "failed":
-                title = BY_KEY[stage].title if stage in BY_KEY else stage
-                self.report.failed.append(Failure(label, step["error"] or "", kind=step["error_kind"] or "", stage=title))
-        if over and missing and not any(step["status"] == "failed" for step in steps.values()):
-            self.report.failed.append(Failure(label, "was cancelled before it was complete.", kind="cancelled"))
-        written = status in ("complete", "partial") and await self._write(item)
-        file = outputs.shown(self._files[item]) if written else ""
-        self.report.done += status == "complete"
-        self.report.personas.append(Made(item, label, status, missing, job["id"], file))
+    async def _account(self, job: dict[str, Any], there: Collection[str]) -> None:
+        """Of those personas that are still *there*."""
+        steps: dict[Place, list[dict[str, Any]]] = {}
+        for step in job["steps"]:
+            steps.setdefault(place_of(job["id"], step["item"]), []).append(step)
+        maker, over = self.makers.get(job["kind"]), job["status"] in ENDED
+        for place, found in steps.items():
+            label = self.progress.labels.get(place) or str(job["title"])
+            if maker:
+                if place[1] in there:
+                    await maker.account(job, place, label, found, over=over)
+                continue
+            for step in found:
+                if step["status"] != "done":
+                    reason = step["error"] or ("was cancelled." if over else "is not done yet.")
+                    self.report.failed.append(Failure(persona=label, reason=reason, kind=step["error_kind"] or "", stage=step["stage"]))
 
     def finish(self, signal: int) -> int:
         """Say the report. Returns the exit code: 128 and the signal's number where one came."""
         report = self.report
         report.seconds = round(time.monotonic() - self._began, 2)
-        unfinished = any(made.status != "complete" for made in report.personas)
-        report.status = "interrupted" if signal else "failed" if report.failed or unfinished else "done"
+        report.status = "interrupted" if signal else "done" if report.complete else "failed"
         if self.manner.json:
             print_json(report.as_dict())
         if not self.manner.quiet:
@@ -272,14 +270,17 @@ class Session:
         return 128 + signal if signal else int(report.status != "done")
 
 
-def _unusable(image: Path) -> str:
-    """Why the path cannot be a picture, as the end of a sentence that begins with it; empty where it may be one."""
-    if _utf8(str(image)) != str(image):
+def unusable(path: Path, advice: str = "") -> str:
+    """Why the path cannot be a file to read, as the end of a sentence that begins with it; empty where it may be one. *advice* is for
+    folders.
+    """
+    if utf8(str(path)) != str(path):
         return "has a name that is not UTF-8. Rename it."
-    if image.is_dir():
-        return f"is a folder. Name the pictures in it: --images {image}/*"
-    return "" if image.exists() else "does not exist."
+    if path.is_dir():
+        return f"is a folder. {advice}".rstrip()
+    return "" if path.exists() else "does not exist."
 
 
-def _utf8(name: str) -> str:
+def utf8(name: str) -> str:
+    """The name as it can be kept and shown."""
     return name.encode("utf-8", "replace").decode()

@@ -22,7 +22,7 @@ def build(studio: Studio) -> None:
 
     async def start_persona(image: gr.FileData, language: str = "English", instructions: str = "") -> dict[str, Any]:
         """Start writing a persona from a picture. Returns {job, persona}."""
-        file: dict[str, Any] = dict(image)  # what arrives is the plain dictionary
+        file: dict[str, Any] = dict(image) if isinstance(image, dict) else {}  # the plain dictionary, or whatever a program sent
         try:
             path, name = uploaded(str(file.get("path")), file.get("orig_name"))
             upload = Upload(Path(path), name)

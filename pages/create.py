@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import AsyncIterator, Awaitable
 from datetime import UTC, datetime
 from pathlib import Path
@@ -12,13 +13,16 @@ import gradio as gr
 from errors import ConflictError, NotFoundError, StudioError
 from pages import frame
 from pages.components.card import card
-from pages.components.reference_image import Chosen, reference_image
+from pages.components.reference_image import Chosen, reference_image, uploaded
+from pages.components.tweet_strip import tweet_strip
 from pages.language import of_request, say, sentence, t
 from pipeline.stages import LONGEST_NAME, LONGEST_WISH, Wishes
 from pipeline.studio import Studio, Upload
 
 SAMPLES = Path(__file__).resolve().parent.parent / "assets" / "samples"
 RECENT = 12
+DOUBLE_CLICK = 1.0
+"""Seconds within which a page asks for one persona, however often the button is clicked."""
 LANGUAGES = ["English", "中文", "日本語", "Español", "Français", "Deutsch", "Português", "한국어"]
 
 Update = Any
@@ -40,13 +44,14 @@ def build(studio: Studio) -> None:
                     label=t("create.instructions"), placeholder=t("create.instructions.hint"), lines=3, max_length=LONGEST_WISH
                 )
                 with gr.Row():
-                    hint = t("create.temperature.hint")
-                    temperature = gr.Number(label=t("create.temperature"), placeholder=hint, minimum=0, maximum=2, step=0.1, value=None)
-                    seed = gr.Number(label=t("create.seed"), info=t("create.seed.hint"), precision=0, minimum=0, value=None)
+                    # Text fields: an empty gr.Number becomes 0 as soon as it is shown.
+                    temperature = gr.Textbox(label=t("create.temperature"), placeholder=t("create.temperature.hint"), max_length=6)
+                    seed = gr.Textbox(label=t("create.seed"), placeholder=t("create.seed.hint"), max_length=18)
             generate = gr.Button(t("create.generate"), variant="primary", elem_id="generate")
             notice = card("notice", value="", elem_id="notice")
         with gr.Column(scale=8, min_width=320):
-            view = card("stage_bodies", "persona", value=None, elem_id="view")
+            tweet_strip(studio)
+            view = card("stage_bodies", "persona_panels", "persona_summary", "persona", value=None, elem_id="view")
     recent = card("recent", value=[], elem_id="recent")
     frame.footer()
 
@@ -54,6 +59,7 @@ def build(studio: Studio) -> None:
     quiet: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private", "trigger_mode": "multiple"}
     gr.on(None, on.opened, None, [view, notice, recent, head, language], **quiet)
     samples.select(on.sample, None, picture, **quiet)
+    samples.upload(on.pasted, None, [picture, notice], **quiet)
     asked = [picture, language, location, goal, instructions, temperature, seed]
     generate.click(on.generate, asked, [view, notice, recent, generate], **quiet)
     view.retry(on.retry, None, [view, notice, recent], **quiet)
@@ -67,6 +73,8 @@ class _Handlers:
 
     def __init__(self, studio: Studio) -> None:
         self.studio = studio
+        self._clicked: dict[str, float] = {}
+        """When each page last asked for a persona."""
 
     def spoken(self, request: gr.Request) -> str:
         return of_request(request, self.studio.settings.ui_language)
@@ -91,21 +99,41 @@ class _Handlers:
             raise NotFoundError("There is no such sample picture.")
         return names[event.value]
 
+    def pasted(self, event: gr.EventData, request: gr.Request) -> tuple[Update, Update]:
+        """A picture was pasted, or dropped beside the field: (picture, notice)."""
+        try:
+            path, _ = uploaded(str(event.path), str(event.name))
+        except StudioError as error:
+            return gr.skip(), sentence(error, self.spoken(request))
+        return path, ""
+
     async def generate(self, chosen: Chosen | None, request: gr.Request, *wishes: object) -> AsyncIterator[tuple[Update, ...]]:
         """(view, notice, recent, button)."""
         idle = gr.update(value=t("create.generate"), interactive=True)
         if chosen is None:
             yield gr.skip(), say(self.spoken(request), "create.nothing"), gr.skip(), idle
             return
+        if self.second_click(request.session_hash or ""):
+            yield gr.skip(), gr.skip(), gr.skip(), gr.skip()
+            return
         yield gr.skip(), "", gr.skip(), gr.update(value=t("create.reading"), interactive=False)
         try:
             _, persona_id = await self.studio.create_persona(Upload(Path(chosen[0]), chosen[1]), Wishes.said(*wishes))  # type: ignore[arg-type]
         except StudioError as error:
+            self._clicked.pop(request.session_hash or "", None)
             yield gr.skip(), sentence(error, self.spoken(request)), gr.skip(), idle
             return
         yield gr.skip(), "", gr.skip(), idle
         async for view, recent in self.watch(persona_id, turn_to=True):
             yield view, gr.skip(), recent, gr.skip()
+
+    def second_click(self, page: str) -> bool:
+        """True for the second of a double click: it must not be paid for as another persona."""
+        now = time.monotonic()
+        self._clicked = {known: when for known, when in self._clicked.items() if now - when < DOUBLE_CLICK}
+        again = page in self._clicked
+        self._clicked[page] = now
+        return again
 
     async def retry(self, event: gr.EventData, request: gr.Request) -> AsyncIterator[tuple[Update, ...]]:
         """Write one failed stage again: (view, notice, recent)."""
@@ -119,7 +147,7 @@ class _Handlers:
 
     async def go_on(self, persona_id: str, change: Awaitable[None], request: gr.Request) -> AsyncIterator[tuple[Update, ...]]:
         """Make the change, then watch what comes of it."""
-        note = ""
+        note: Update = ""
         try:
             await change
         except ConflictError as error:  # somebody else was faster; what there is to see is worth seeing
@@ -129,6 +157,7 @@ class _Handlers:
             return
         async for view, recent in self.watch(persona_id, turn_to=False):
             yield view, note, recent
+            note = gr.skip()  # by now something else may be said there
 
     async def stop(self, event: gr.EventData, request: gr.Request) -> Update:
         """Stop writing; what is done stays. Whoever watches sees it."""
@@ -143,6 +172,8 @@ class _Handlers:
         note = ""
         try:
             await self.studio.rename(event.persona, str(event.name), int(event.revision))
+        except NotFoundError as error:
+            return gr.skip(), sentence(error, self.spoken(request)), await self.recent()
         except StudioError as error:
             note = sentence(error, self.spoken(request))
         return _shown(await self.studio.persona(event.persona)), note, await self.recent()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from typing import Any
 
 import gradio as gr
@@ -17,9 +18,9 @@ def header(studio: Studio) -> gr.HTML:
 
 
 def banners(studio: Studio) -> dict[str, Any]:
-    """What the header shows beside the navigation."""
+    """What the header shows beside the navigation; *at* tells the first answer of the server from what came with the page."""
     health = studio.health()
-    return {"offline": health["writer"]["kind"] == "offline", "trouble": health.get("trouble", "")}
+    return {"offline": health["writer"]["kind"] == "offline", "trouble": health.get("trouble", ""), "at": time.time()}
 
 
 def footer() -> None:

@@ -14,7 +14,8 @@ from pathlib import Path
 import gradio as gr
 from gradio.i18n import I18nData
 
-from errors import StudioError
+from errors import EditError, StudioError
+from pipeline.formats.remarks import Remark
 
 FOLDER = Path(__file__).resolve().parent.parent / "assets" / "i18n"
 LANGUAGES = {"en": "en", "zh": "zh-CN"}
@@ -26,14 +27,18 @@ Texts = dict[str, str]
 
 @cache
 def texts(language: str) -> Texts:
-    """All texts of the pages in *language* (``en`` or ``zh``), by key."""
-    return json.loads((FOLDER / f"{language}.json").read_text("utf-8"))
+    """All texts of the pages in *language* (``en`` or ``zh``), by key: one file a page."""
+    found: Texts = {}
+    for file in sorted((FOLDER / language).glob("*.json")):
+        if file.stem != "errors":
+            found |= json.loads(file.read_text("utf-8"))
+    return found
 
 
 @cache
 def _sentences(language: str) -> Texts:
     """The sentences of :mod:`errors` in *language*, by their English template."""
-    file = FOLDER / f"errors.{language}.json"
+    file = FOLDER / language / "errors.json"
     return json.loads(file.read_text("utf-8")) if file.exists() else {}
 
 
@@ -65,6 +70,8 @@ def say(language: str, key: str, **facts: object) -> str:
     return texts(language)[key].format(**facts)
 
 
-def sentence(error: StudioError, language: str) -> str:
-    """What an error says, in *language* where it is known there, else in English."""
+def sentence(error: StudioError | Remark, language: str) -> str:
+    """What an error or a remark says, in *language* where it is known there, else in English. One with several problems says each."""
+    if isinstance(error, EditError):
+        return " ".join(sentence(problem, language) for problem in error.problems)
     return _sentences(language).get(error.template, error.template).format(**error.facts)

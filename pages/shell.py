@@ -28,14 +28,20 @@ class Shell:
         self._fixed = fixed
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http" or scope["method"] != "GET" or scope["path"].removeprefix(scope.get("root_path", "")) not in self._pages:
+        if not self._is_page(scope):
             await self._app(scope, receive, send)
             return
         headers = Headers(scope=scope)
         language = choose(cookie_parser(headers.get("cookie", "")), headers.get("accept-language", ""), self._fixed)
         # Uncompressed, so that it can be completed; it is one small file.
         plain = [(name, value) for name, value in scope["headers"] if name != b"accept-encoding"]
-        await self._app({**scope, "headers": plain}, receive, _Completed(send, language))
+        # As GET, so that HEAD is answered with the same headers; the server sends no body then.
+        await self._app({**scope, "method": "GET", "headers": plain}, receive, _Completed(send, language))
+
+    def _is_page(self, scope: Scope) -> bool:
+        if scope["type"] != "http" or scope["method"] not in ("GET", "HEAD"):
+            return False
+        return scope["path"].removeprefix(scope.get("root_path", "")) in self._pages
 
 
 class _Completed:

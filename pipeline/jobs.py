@@ -117,6 +117,17 @@ class Jobs:
             self._run(job_id)
         return count
 
+    async def forget(self, item: str, delete: Callable[[Transaction], object]) -> None:
+        """Take *item* out of all jobs, and *delete* it in the same transaction. A job about nothing else is cancelled."""
+
+        def drop(tx: Transaction) -> list[tuple[str, bool]]:
+            changed = journal.forget(tx, item, datetime.now(UTC))
+            delete(tx)
+            return changed
+
+        for job_id, cancelled in await self._store.write(drop):
+            self._changed(job_id, "cancelled" if cancelled else "")
+
     async def watch(self, job_id: str) -> AsyncIterator[Event]:
         """The job's events, beginning with ``all``, until it ends (the last event is the ``job`` event that says so). A job that another
         process runs is looked at every second. Raises :class:`NotFoundError`.

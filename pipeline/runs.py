@@ -54,10 +54,13 @@ class Step:
 
 @dataclass(frozen=True)
 class Result:
-    """A step's result: how to save it (runs in the transaction that marks the step done) and the hash of what it was made from."""
+    """A step's result: how to save it (runs in the transaction that marks the step done), the hash of what it was made from, and what
+    whoever watches is told of it.
+    """
 
     save: Callable[[Transaction], object]
     input_hash: str | None = None
+    shown: dict[str, Any] | None = None
 
 
 Work = Callable[[Step], Awaitable[Result]]
@@ -243,7 +246,7 @@ class Run:
         if await self._store.write_patiently(lambda words: step.report({"phase": "unsaved", "words": words}), save):
             self._finished.add(step.claim.key)
             self._graph.finished(step.claim.key)
-            self._tell("step", step.claim, "done")
+            self._tell("step", step.claim, "done", result.shown)
         else:
             log.info("%s of %s came too late and was dropped", step.stage, step.item)
 

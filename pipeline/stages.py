@@ -15,9 +15,12 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from errors import ConflictError
 from pipeline import persona, prompts
 from pipeline.llm.client import Caller, Message, Writer
 from pipeline.llm.schema import wire_schema
@@ -49,6 +52,26 @@ STAGES: tuple[Stage, ...] = (
 BY_KEY: dict[str, Stage] = {stage.key: stage for stage in STAGES}
 
 
+def stale(current: Mapping[str, Mapping[str, Any]]) -> list[str]:
+    """Which of the *current* stages (versions by key, with ``output_hash`` and ``made_from``) were made from something that is no longer
+    there, or from a stage that is stale itself; in the order of the stages, so each after what it needs.
+    """
+    return list(changed(current))
+
+
+def changed(current: Mapping[str, Mapping[str, Any]]) -> dict[str, list[str]]:
+    """The :func:`stale` stages, each with those of its needs that are others by now, or stale themselves."""
+    found: dict[str, list[str]] = {}
+    for stage in STAGES:
+        if stage.key not in current:
+            continue
+        made_from = current[stage.key]["made_from"]
+        now = {need: current[need]["output_hash"] if need in current else None for need in stage.needs}
+        if others := [need for need in stage.needs if need in found or made_from.get(need) != now[need]]:
+            found[stage.key] = others
+    return found
+
+
 @dataclass(frozen=True)
 class Wishes:
     """What the author asked for beside the picture. They hold for all seven stages."""
@@ -67,19 +90,45 @@ class Wishes:
         location: str | None = "",
         goal: str | None = "",
         instructions: str | None = "",
-        temperature: float | None = None,
-        seed: int | None = None,
+        temperature: float | str | None = None,
+        seed: int | str | None = None,
     ) -> Wishes:
         """Wishes from what a person typed: trimmed, cut at :data:`LONGEST_WISH` characters (names at :data:`LONGEST_NAME`), empty for
-        ``None``.
+        ``None``. Raises :class:`ConflictError` for a temperature or a seed that is none.
         """
         language = _trimmed(language, LONGEST_NAME) or cls.language
         places = _trimmed(location, LONGEST_NAME)
-        return cls(language, places, _trimmed(goal, LONGEST_WISH), _trimmed(instructions, LONGEST_WISH), temperature, seed)
+        return cls(
+            language, places, _trimmed(goal, LONGEST_WISH), _trimmed(instructions, LONGEST_WISH), _temperature(temperature), _seed(seed)
+        )
 
 
 LONGEST_WISH = 2000
 LONGEST_NAME = 120
+
+
+HOTTEST = 2
+LARGEST_SEED = 2**53 - 1
+"""What every JSON reader keeps exactly."""
+
+
+def _temperature(typed: float | str | None) -> float | None:
+    try:
+        value = None if typed in (None, "") else float(str(typed).strip().replace(",", ".") or "nan")
+    except ValueError:
+        value = math.nan
+    if value is not None and not 0 <= value <= HOTTEST:
+        raise ConflictError("The temperature is a number from 0 to {limit}.", limit=HOTTEST)
+    return value
+
+
+def _seed(typed: float | str | None) -> int | None:
+    text = str(typed if typed is not None else "").strip()
+    if not text:
+        return None
+    if not (text.isascii() and text.isdecimal()) or int(text) > LARGEST_SEED:
+        raise ConflictError("The seed is a whole number from 0 to {limit}.", limit=LARGEST_SEED)
+    return int(text)
 
 
 def _trimmed(text: str | None, limit: int) -> str:
@@ -89,13 +138,14 @@ def _trimmed(text: str | None, limit: int) -> str:
 @dataclass(frozen=True)
 class Material:
     """What one stage is written from: the author's wishes, the outputs of the stages it needs, the picture as a data URI where it sees
-    one, and an instruction when it is written again.
+    one; when it is written again also an instruction, and what stood there *before* where that is to be changed, not replaced.
     """
 
     wishes: Wishes
     outputs: dict[str, dict[str, Any]]
     picture: str | None = None
     instruction: str = ""
+    before: dict[str, Any] | None = None
 
     def digest(self, stage: Stage, model: str) -> str:
         """Changes when anything does that the stage is written from: inputs, prompts, schema, model."""
@@ -105,6 +155,7 @@ class Material:
             {key: self.outputs[key] for key in stage.needs},
             self.picture if stage.sees_image else None,
             self.instruction,
+            self.before,
             prompts.version("system", "persona", "instruction", stage.key),
             wire_schema(stage.writes),
             model,
@@ -117,16 +168,22 @@ def messages(stage: Stage, material: Material) -> list[Message]:
     wishes = material.wishes
     text = ""
     if stage.needs:
-        # JSON may write / as \/, so a text cannot close the block of material that it stands in.
-        shown = {key: json.dumps(material.outputs[key], ensure_ascii=False).replace("</", "<\\/") for key in stage.needs}
+        shown = {key: _shown(material.outputs[key]) for key in stage.needs}
         text = prompts.render("persona", core=shown["core"], strategy=shown.get("strategy"), instructions=wishes.instructions) + "\n"
-    text += prompts.render(stage.key, location=wishes.location, goal=wishes.goal, instructions=wishes.instructions)
-    if material.instruction:
-        text += prompts.render("instruction", instruction=material.instruction)
+    sees = stage.sees_image and bool(material.picture)
+    text += prompts.render(stage.key, location=wishes.location, goal=wishes.goal, instructions=wishes.instructions, picture=sees)
+    if material.instruction or material.before:
+        before = _shown(material.before) if material.before else None
+        text += prompts.render("instruction", instruction=material.instruction, before=before)
     content: str | list[dict[str, Any]] = text
-    if stage.sees_image and material.picture:
+    if sees:
         content = [{"type": "text", "text": text}, {"type": "image_url", "image_url": {"url": material.picture}}]
     return [{"role": "system", "content": prompts.render("system", language=wishes.language)}, {"role": "user", "content": content}]
+
+
+def _shown(output: dict[str, Any]) -> str:
+    # JSON may write / as \/, so a text cannot close the block of material that it stands in.
+    return json.dumps(output, ensure_ascii=False).replace("</", "<\\/")
 
 
 async def write(stage: Stage, material: Material, writer: Writer, caller: Caller, model: str) -> dict[str, Any]:

@@ -5,30 +5,33 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
+import unicodedata
 from collections.abc import AsyncIterator, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from io import BytesIO
 from pathlib import Path
 from typing import Any
 
-from PIL import Image
-
 from config import Settings
-from errors import ConflictError, NotFoundError, StudioError
-from pipeline import live, persona_steps, uploads, views
+from errors import ConflictError, StudioError
+from pipeline import live, persona_steps, tweet_desk, tweet_steps, uploads, views
 from pipeline.events import Event
-from pipeline.formats import cards
+from pipeline.job_files import JobFiles
 from pipeline.jobs import Jobs, Result, Step
 from pipeline.llm.client import Writer
 from pipeline.llm.gate import Gate
+from pipeline.llm.usage import Prices
 from pipeline.offline.embedded import EmbeddedWriter
-from pipeline.stages import STAGES, Wishes
+from pipeline.persona_desk import PersonaDesk
+from pipeline.stages import Wishes
+from pipeline.tweet_desk import TweetDesk
+from pipeline.tweet_steps import TweetWork
+from pipeline.tweets import ImageDefaults
 from pipeline.uploads import Picture
 from storage import jobs as journal
 from storage import personas
-from storage.clock import new_id, parse
+from storage.clock import new_id
 from storage.database import Store, Transaction
 from storage.files import Files
 from storage.owners import Owner
@@ -37,6 +40,7 @@ log = logging.getLogger(__name__)
 
 OFFLINE_MODEL = "offline-demo"
 NAME_LIMIT = 80
+_NOT_STARTED = "The studio has not started yet. Try again in a moment."
 CLAIMED_AHEAD = 2
 """Steps of a job that may be claimed for each slot of the gate, so that a freed slot always finds a call waiting."""
 
@@ -66,6 +70,8 @@ class Studio:
         self._embedded = EmbeddedWriter(settings.offline_latency, jitter=0.3) if settings.offline else None
         self._writer: Writer | None = None
         self._jobs: Jobs | None = None
+        self._people: PersonaDesk | None = None
+        self._tweets: TweetDesk | None = None
         self._cleaned: dict[str, Picture] = {}
         self._decoders = asyncio.Semaphore(os.cpu_count() or 1)
 
@@ -85,6 +91,19 @@ class Studio:
         self._stage_work = persona_steps.PersonaWork(self._store, self.uploads, self._writer, model, vision_model)
         lanes = {"llm": CLAIMED_AHEAD * settings.max_concurrent}
         self._jobs = Jobs(self._store, self._owner, self._work, lanes, adopt_orphans=self._serving)
+        width, height = map(int, settings.image_size.split("x"))
+        image = ImageDefaults(width, height, settings.image_steps, settings.image_guidance)
+        prices = Prices(model, base_url, _pair(settings.price_input, settings.price_output))
+        self._tweets = TweetDesk(self._store, self._jobs, TweetWork(self._store, self._writer, model, image), self.gate, prices)
+        self._people = PersonaDesk(
+            self._store,
+            self._jobs,
+            self.uploads,
+            lambda path, name: self.add_picture(Upload(path, name)),
+            order=settings.stage_order,
+            disclosure=settings.disclosure,
+            limit_mb=settings.max_upload_mb,
+        )
         await self._jobs.start()
         self.state = "ok"
 
@@ -106,13 +125,34 @@ class Studio:
 
     async def _work(self, step: Step) -> Result:
         """Which part of the product does the steps of a job."""
+        if step.kind in (tweet_steps.KIND, tweet_desk.REWRITE):
+            return await self.tweets.work(step)
         return await self._stage_work(step)
 
     @property
     def jobs(self) -> Jobs:
         if self._jobs is None:
-            raise StudioError("The studio has not started yet. Try again in a moment.")
+            raise StudioError(_NOT_STARTED)
         return self._jobs
+
+    @property
+    def tweets(self) -> TweetDesk:
+        """Everything that is done with tweets and calendars."""
+        if self._tweets is None:
+            raise StudioError(_NOT_STARTED)
+        return self._tweets
+
+    @property
+    def people(self) -> PersonaDesk:
+        """Everything that is done with personas after they were begun."""
+        if self._people is None:
+            raise StudioError(_NOT_STARTED)
+        return self._people
+
+    @property
+    def files(self) -> JobFiles:
+        """Persona and calendar files that jobs are begun with, and the files that come of them."""
+        return JobFiles(self._store, self.people, disclosure=self.settings.disclosure)
 
     # Personas
 
@@ -155,7 +195,9 @@ class Studio:
 
         title = names[0] if len(names) == 1 else f"{len(names)} personas"
         steps = persona_steps.graph(ids, order or self.settings.stage_order)
-        job_id = await self.jobs.submit("persona", title, steps, params={**(extra or {}), "personas": ids}, priority=priority, also=create)
+        job_id = await self.jobs.submit(
+            persona_steps.KIND, title, steps, params={**(extra or {}), "personas": ids}, priority=priority, also=create
+        )
         return job_id, ids
 
     async def create_persona(self, upload: Upload, wishes: Wishes) -> tuple[str, str]:
@@ -166,34 +208,36 @@ class Studio:
     async def rename(self, persona_id: str, name: str, revision: int) -> int:
         """Give a persona a name of the author's choice. Returns the new revision."""
         name = " ".join(name.split())
-        if not name or len(name) > NAME_LIMIT or not name.isprintable():
+        if not name or len(name) > NAME_LIMIT or any(unicodedata.category(letter) in ("Cc", "Cs", "Zl", "Zp") for letter in name):
             raise ConflictError("A name has 1 to {limit} printable characters.", limit=NAME_LIMIT)
         return await self._store.write(personas.rename, persona_id, name, revision, datetime.now(UTC))
 
     async def retry_stage(self, persona_id: str, stage: str) -> None:
         """Write a failed stage again; the others stay as they are."""
-        persona = await self._store.fetch(personas.get, persona_id)
-        if not await self.jobs.retry(persona["job_id"], [(persona_id, stage)]):
-            raise ConflictError("This stage is not failed, so there is nothing to retry.")
+        await self.people.retry_stage(persona_id, stage)
 
     async def complete(self, persona_id: str) -> None:
-        """Write what is missing of a persona whose job was stopped or failed in parts; other personas of that job stay as they are."""
-        job_id = (await self._store.fetch(personas.get, persona_id))["job_id"]
-        if await self.jobs.retry(job_id, [(persona_id, stage.key) for stage in STAGES]):
-            return
-        if (await self._store.fetch(journal.get, job_id))["status"] != "paused" or not await self.jobs.resume(job_id):
-            raise ConflictError("Nothing is missing, or it is being written already.")
+        """Write what is missing of a persona; see :meth:`PersonaDesk.complete`."""
+        await self.people.complete(persona_id)
 
     async def persona(self, persona_id: str) -> dict[str, Any]:
         """The persona with its stages; see :func:`pipeline.views.persona`."""
         return await self._store.fetch(views.persona, persona_id)
 
     async def follow(self, persona_id: str) -> AsyncIterator[dict[str, Any]]:
-        """The persona's view at once and after every change, for as long as its job runs; see :func:`pipeline.live.follow`."""
-        job_id = (await self._store.fetch(personas.get, persona_id))["job_id"]
-        async with aclosing(live.follow(lambda: self.persona(persona_id), self.watch(job_id), persona_id)) as seen:
+        """The persona's view at once and after every change, for as long as a job works on it; see :func:`pipeline.live.follow`."""
+        if await self.people.working_job(persona_id) is None:  # nobody writes it, so nothing will change
+            yield await self.persona(persona_id)
+            return
+        async with aclosing(live.follow(lambda: self.persona(persona_id), self._changes(persona_id), persona_id)) as seen:
             async for view in seen:
                 yield view
+
+    async def _changes(self, persona_id: str) -> AsyncIterator[Event]:
+        """The events of whichever job works on the persona, one job after another, until none does."""
+        while job_id := await self.people.working_job(persona_id):
+            async for event in self.watch(job_id):
+                yield event
 
     def picture(self, name: str) -> Path:
         """Where the stored picture *name* is. Raises :class:`NotFoundError` for anything that is not one."""
@@ -204,23 +248,12 @@ class Studio:
         return await self._store.fetch(personas.page, min(limit, 200), before)
 
     async def card(self, persona_id: str) -> dict[str, Any]:
-        """The persona as a Character Card V2 (see :mod:`pipeline.formats.cards`)."""
-        row = await self._store.fetch(personas.get, persona_id)
-        current = await self._store.fetch(personas.current_stages, persona_id)
-        outputs = {key: version["output"] for key, version in current.items()}
-        return cards.card_v2(outputs, name=row["name"], persona_id=persona_id, disclosure=self.settings.disclosure)
+        """The persona as a Character Card; see :meth:`PersonaDesk.card`."""
+        return await self.people.card(persona_id)
 
     async def card_file(self, persona_id: str, kind: str) -> tuple[str, bytes]:
-        """The card as a file, *kind* ``json`` or ``png``. Returns (file name, content)."""
-        row = await self._store.fetch(personas.get, persona_id)
-        card = await self.card(persona_id)
-        if kind == "json":
-            return f"{_file_stem(row['name'])}.json", cards.as_json(card)
-        if kind != "png":
-            raise NotFoundError("Cards come as json or png.")
-        picture = self.uploads.path(row["options"]["picture"]["kept"])
-        png = await asyncio.to_thread(_as_png, picture)
-        return f"{_file_stem(row['name'])}.png", cards.as_png(card, parse(row["created_at"]), png)
+        """The persona as a file; see :meth:`PersonaDesk.export`. Returns (file name, content)."""
+        return await self.people.export(persona_id, kind)
 
     # Jobs
 
@@ -265,20 +298,10 @@ class Studio:
         }
 
 
+def _pair(one: float | None, other: float | None) -> tuple[float, float] | None:
+    return (one, other) if one is not None and other is not None else None
+
+
 def _stem(name: str) -> str:
     words = Path(name).stem.replace("_", " ").replace("-", " ").split()
     return " ".join(words)[:NAME_LIMIT] or "Persona"
-
-
-def _file_stem(name: str) -> str:
-    """A persona's name as a file name: letters and digits of any script, joined by ``_``."""
-    return "_".join("".join(letter if letter.isalnum() else " " for letter in name).split())[:60] or "persona"
-
-
-def _as_png(path: Path) -> bytes:
-    """A stored (already cleaned) picture as PNG, at most 1024 pixels on its longer edge so that the card stays light."""
-    with Image.open(path) as image:
-        image.thumbnail((1024, 1024))
-        target = BytesIO()
-        image.save(target, "PNG", optimize=True)
-    return target.getvalue()

@@ -51,7 +51,7 @@ async def clean(source: Path, name: str, files: Files, *, limit_mb: float, known
 
     Raises :class:`UploadError` with one sentence for anything that is not a PNG, JPEG or WebP picture within the limits.
     """
-    shown = _short(name)
+    shown = short(name)
     with await asyncio.to_thread(_opened, source, shown, limit_mb) as file:
         digest = await asyncio.to_thread(lambda: hashlib.file_digest(file, "sha256").hexdigest())
         if known is not None and digest in known:
@@ -138,7 +138,7 @@ _PROBLEMS = {
 }
 
 
-def _short(name: str) -> str:
+def short(name: str) -> str:
     """The last part of *name* on one line: no folders, no line breaks or other control characters, at most 80 letters."""
     last = name.replace("\\", "/").rstrip("/").rsplit("/", 1)[-1]
     plain = "".join(letter for letter in last if letter.isprintable()).strip() or "The file"

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from datetime import UTC, datetime
 from typing import Any
 
 from sqlite_utils import Database
 
+from pipeline import persona_steps, stages
 from pipeline.stages import BY_KEY, STAGES, Stage
 from storage import calls, jobs, personas
 from storage.clock import parse
@@ -25,18 +25,26 @@ def _one_moment(db: Database) -> Iterator[None]:
 
 
 def persona(db: Database, persona_id: str) -> dict[str, Any]:
-    """A persona with its seven stages: ``{id, name, status, picture, job, stages: [...], progress: {...}}``.
+    """A persona with its seven stages: ``{id, name, status, picture, job, stages: [...], progress: {...}}``. *picture* may be ``None``;
+    *job* is the newest one that works on the persona, else the newest that did, else ``None``.
 
-    A stage is ``{key, title, title_zh, status, needs, output, error_kind, error, seconds, since, calls, tokens}``; *status* is
-    ``waiting``, ``blocked`` (something it needs failed), ``running``, ``done``, ``failed`` or ``cancelled``.
+    A stage is ``{key, title, title_zh, status, stale, changed, needs, output, version, made_by, instruction, error_kind, error, seconds,
+    since, calls, tokens}``; *status* is ``waiting``, ``blocked`` (something it needs failed), ``running``, ``done``, ``failed`` or
+    ``cancelled``.
+    A stage that has a text is ``done`` also when writing it anew failed: *error* then says why, and *output* is the text that stands.
     """
     with _one_moment(db):
         row = personas.get(db, persona_id)
         current = personas.current_stages(db, persona_id)
-        job = jobs.get(db, row["job_id"]) if row["job_id"] else None
-        steps = {step["stage"]: step for step in jobs.steps(db, row["job_id"]) if step["item"] == persona_id} if job else {}
-        spent = {stage: totals for (item, stage), totals in calls.totals(db, row["job_id"]).items() if item == persona_id} if job else {}
-    shown = [_stage(stage, current.get(stage.key), steps, spent.get(stage.key, {})) for stage in STAGES]
+        steps = jobs.newest_steps(db, persona_steps.KIND, [persona_id])[persona_id]
+        job = jobs.get(db, found) if (found := working_job(steps) or row["job_id"]) else None
+        spent = _spent(db, persona_id, steps)
+    stale = stages.changed(current)
+    shown = [
+        _stage(stage, current.get(stage.key), steps, spent.get(stage.key, {}))
+        | {"stale": stage.key in stale, "changed": stale.get(stage.key, [])}
+        for stage in STAGES
+    ]
     return {
         "id": row["id"],
         "name": row["name"],
@@ -46,38 +54,88 @@ def persona(db: Database, persona_id: str) -> dict[str, Any]:
         "picture": row["picture"],
         "source": row["options"].get("source", ""),
         "created_at": row["created_at"],
-        "status": _persona_status(shown, job["status"] if job else None),
+        "status": _persona_status([str(stage["status"]) for stage in shown], steps),
         "job": {"id": job["id"], "status": job["status"], "personas": len(job["params"].get("personas", ()))} if job else None,
         "stages": shown,
-        "progress": _progress(shown, job),
+        "progress": _progress(shown, job, steps),
     }
 
 
-def _stage(stage: Stage, version: dict[str, Any] | None, steps: dict[str, dict[str, Any]], spent: dict[str, int]) -> dict[str, Any]:
-    step = steps.get(stage.key)
-    status = step["status"] if step else ("done" if version else "waiting")
-    if status == "waiting" and any(steps[need]["status"] == "failed" for need in _behind(stage) if need in steps):
-        status = "blocked"
+def people(db: Database, limit: int, before: str, name: str = "") -> list[dict[str, Any]]:
+    """The newest personas by id downwards from *before*, each as :func:`storage.personas.page` has it, with *status*, *done*, *failed* and
+    *stale* (how many stages).
+    """
+    with _one_moment(db):
+        found = personas.page(db, limit, before, name)
+        ids = [row["id"] for row in found]
+        current = personas.hashes(db, ids)
+        steps = jobs.newest_steps(db, persona_steps.KIND, ids)
+    return [{**row, **_states(current[row["id"]], steps[row["id"]])} for row in found]
+
+
+def _states(current: Mapping[str, dict[str, Any]], steps: Mapping[str, dict[str, Any]]) -> dict[str, Any]:
+    states = [_status(stage, current.get(stage.key), steps) for stage in STAGES]
+    return {
+        "status": _persona_status(states, steps),
+        "done": states.count("done"),
+        "failed": states.count("failed"),
+        "stale": len(stages.stale(current)),
+    }
+
+
+def working_job(steps: Mapping[str, dict[str, Any]]) -> str | None:
+    """Of the newest *steps* of a persona: the newest job that has something to do for it, else the newest job."""
+    every = [step["job_id"] for step in steps.values()]
+    return max((step["job_id"] for step in steps.values() if jobs.is_open(step)), default=None) or max(every, default=None)
+
+
+def _spent(db: Database, persona_id: str, steps: Mapping[str, dict[str, Any]]) -> dict[str, dict[str, int]]:
+    """Calls and tokens of the newest step of each stage."""
+    totals = {job_id: calls.totals(db, job_id, persona_id) for job_id in {step["job_id"] for step in steps.values()}}
+    return {key: totals[step["job_id"]].get((persona_id, key), {}) for key, step in steps.items()}
+
+
+def _stage(stage: Stage, version: dict[str, Any] | None, steps: Mapping[str, dict[str, Any]], spent: dict[str, int]) -> dict[str, Any]:
+    step, status = steps.get(stage.key), _status(stage, version, steps)
+    failed = step if step and step["status"] == "failed" and not _newer(version, step) else None
+    made = step if step and version and version["job_id"] == step["job_id"] else failed
     return {
         "key": stage.key,
         "title": stage.title,
         "title_zh": stage.title_zh,
         "needs": list(stage.needs),
         "status": status,
-        "output": version["output"] if version and status == "done" else None,
+        "output": version["output"] if version else None,
         "version": version["version"] if version else 0,
-        "error_kind": step["error_kind"] if step else None,
-        "error": step["error"] if step else None,
+        "made_by": version["made_by"] if version else None,
+        "instruction": version["instruction"] if version else None,
+        "error_kind": failed["error_kind"] if failed else None,
+        "error": failed["error"] if failed else None,
         "since": step["started_at"] if step and status == "running" else None,
-        "seconds": _seconds(step) if step and status in ("done", "failed") else None,
+        "seconds": _seconds(made) if made and status in ("done", "failed") else None,
         "calls": spent.get("calls", 0),
         "tokens": spent.get("prompt_tokens", 0) + spent.get("completion_tokens", 0),
     }
 
 
-def _behind(stage: Stage) -> set[str]:
-    """The stages that *stage* needs, and those that they need."""
-    return {*stage.needs, *(further for need in stage.needs for further in _behind(BY_KEY[need]))}
+def _status(stage: Stage, version: dict[str, Any] | None, steps: Mapping[str, dict[str, Any]]) -> str:
+    step = steps.get(stage.key)
+    if step is None or (version and not jobs.is_open(step)):
+        return "done" if version else "waiting"
+    if step["status"] == "waiting" and any(need["status"] == "failed" for need in _behind(stage, steps, step["job_id"])):
+        return "blocked"
+    return step["status"]
+
+
+def _newer(version: dict[str, Any] | None, step: dict[str, Any]) -> bool:
+    """True when the text was made after the step had ended: what became of the step no longer matters."""
+    return version is not None and step["finished_at"] is not None and version["created_at"] >= step["finished_at"]
+
+
+def _behind(stage: Stage, steps: Mapping[str, dict[str, Any]], job_id: str) -> list[dict[str, Any]]:
+    """The steps of the same job that a stage waits for, and those that they wait for."""
+    needs = [steps[need] for need in stage.needs if need in steps and steps[need]["job_id"] == job_id]
+    return [*needs, *(further for need in needs for further in _behind(BY_KEY[need["stage"]], steps, job_id))]
 
 
 def _seconds(step: dict[str, Any]) -> float | None:
@@ -86,29 +144,25 @@ def _seconds(step: dict[str, Any]) -> float | None:
     return round((parse(step["finished_at"]) - parse(step["started_at"])).total_seconds(), 2)
 
 
-def _persona_status(stages: list[dict[str, Any]], job_status: str | None) -> str:
-    if all(stage["status"] == "done" for stage in stages):
-        return "complete"
-    return "writing" if job_status in ("queued", "running") else "paused" if job_status == "paused" else "partial"
+def _persona_status(states: list[str], steps: Mapping[str, dict[str, Any]]) -> str:
+    at_work = {step["job_status"] for step in steps.values() if jobs.is_open(step)}
+    if at_work & {"queued", "running"}:
+        return "writing"
+    return "paused" if at_work else "complete" if all(state == "done" for state in states) else "partial"
 
 
-def _progress(stages: list[dict[str, Any]], job: dict[str, Any] | None) -> dict[str, Any]:
+def _progress(shown: list[dict[str, Any]], job: dict[str, Any] | None, steps: Mapping[str, dict[str, Any]]) -> dict[str, Any]:
+    at_work = any(jobs.is_open(step) for step in steps.values())
     return {
-        "done": sum(stage["status"] == "done" for stage in stages),
-        "failed": sum(stage["status"] == "failed" for stage in stages),
-        "total": len(stages),
-        "calls": sum(stage["calls"] for stage in stages),
-        "tokens": sum(stage["tokens"] for stage in stages),
-        "seconds": _elapsed(job) if job else None,
-        "since": job["started_at"] if job and job["status"] in ("queued", "running") else None,
+        "done": sum(stage["status"] == "done" for stage in shown),
+        "failed": sum(stage["status"] == "failed" for stage in shown),
+        "stale": sum(stage["stale"] for stage in shown),
+        "total": len(shown),
+        "calls": sum(stage["calls"] for stage in shown),
+        "tokens": sum(stage["tokens"] for stage in shown),
+        "seconds": jobs.elapsed(job) if job else None,
+        "since": job["started_at"] if job and at_work and job["status"] in ("queued", "running") else None,
     }
-
-
-def _elapsed(job: dict[str, Any]) -> float | None:
-    if not job["started_at"]:
-        return None
-    end = parse(job["finished_at"]) if job["finished_at"] else datetime.now(UTC)
-    return round((end - parse(job["started_at"])).total_seconds(), 2)
 
 
 def job(db: Database, job_id: str) -> dict[str, Any]:
@@ -117,20 +171,20 @@ def job(db: Database, job_id: str) -> dict[str, Any]:
         row = jobs.get(db, job_id)
         steps = jobs.steps(db, job_id)
         spent = calls.totals(db, job_id).values()
-        written = personas.of_job(db, job_id)
+        written = personas.names(db, row["params"].get("personas", [])) if row["kind"] == persona_steps.KIND else {}
     return {
         "id": row["id"],
         "kind": row["kind"],
         "title": row["title"],
         "status": row["status"],
         "created_at": row["created_at"],
-        "seconds": _elapsed(row),
+        "seconds": jobs.elapsed(row),
         "total": len(steps),
         "done": sum(step["status"] == "done" for step in steps),
         "failed": sum(step["status"] == "failed" for step in steps),
         "calls": sum(totals["calls"] for totals in spent),
         "tokens": sum(totals["prompt_tokens"] + totals["completion_tokens"] for totals in spent),
-        "personas": [found["id"] for found in written],
+        "personas": list(written),
         "params": row["params"],
         "steps": [
             {key: step[key] for key in ("item", "stage", "status", "attempts", "error_kind", "error")} | {"seconds": _seconds(step)}

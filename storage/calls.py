@@ -30,13 +30,37 @@ def find_answer(db: Database, job_id: str, item: str, stage: str, request_hash: 
     )
 
 
-def totals(db: Database, job_id: str) -> dict[tuple[str, str], dict[str, int]]:
-    """Calls, failed calls and tokens of each step of a job that has called: {(item, stage): {...}}."""
+def totals(db: Database, job_id: str, item: str | None = None) -> dict[tuple[str, str], dict[str, int]]:
+    """Calls, failed calls and tokens of each step of a job (or only those about *item*) that has called: {(item, stage): {...}}."""
     found = rows(
         db,
-        """SELECT item, stage, count(*) AS calls, count(error_kind) AS failed_calls, sum(prompt_tokens) AS prompt_tokens,
+        f"""SELECT item, stage, count(*) AS calls, count(error_kind) AS failed_calls, sum(prompt_tokens) AS prompt_tokens,
                   sum(cached_tokens) AS cached_tokens, sum(completion_tokens) AS completion_tokens
-           FROM calls WHERE job_id = ? GROUP BY item, stage""",
-        job_id,
+           FROM calls WHERE job_id = ? {"" if item is None else "AND item = ?"} GROUP BY item, stage""",
+        *([job_id] if item is None else [job_id, item]),
     )
     return {(step.pop("item"), step.pop("stage")): step for step in found}
+
+
+def sum_of(db: Database, job_id: str) -> dict[str, int]:
+    """Calls and tokens of a whole job."""
+    found = row(
+        db,
+        """SELECT count(*) AS calls, coalesce(sum(prompt_tokens), 0) AS prompt_tokens, coalesce(sum(cached_tokens), 0) AS cached_tokens,
+                  coalesce(sum(completion_tokens), 0) AS completion_tokens FROM calls WHERE job_id = ?""",
+        job_id,
+    )
+    return found or {}
+
+
+def averages(db: Database, stage: str, last: int = 200) -> dict[str, float]:
+    """Tokens and seconds of the last answers to steps of this *stage*, on average; 0 where there are none."""
+    found = row(
+        db,
+        """SELECT coalesce(avg(prompt_tokens), 0) AS prompt_tokens, coalesce(avg(completion_tokens), 0) AS completion_tokens,
+                  coalesce(avg(seconds), 0) AS seconds
+           FROM (SELECT * FROM calls WHERE stage = ? AND answer IS NOT NULL ORDER BY id DESC LIMIT ?)""",
+        stage,
+        last,
+    )
+    return found or {}

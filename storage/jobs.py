@@ -12,13 +12,13 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from sqlite_utils import Database
 
 from errors import NotFoundError
-from storage.clock import timestamp
+from storage.clock import parse, timestamp
 from storage.database import Transaction, row, rows
 
 Key = tuple[str, str]
@@ -247,6 +247,25 @@ def retry(tx: Transaction, job_id: str, keys: Iterable[Key] | None = None) -> in
     return count
 
 
+def forget(tx: Transaction, item: str, now: datetime) -> list[tuple[str, bool]]:
+    """Take what is not done of *item* (and of ``item:...``) out of all jobs, since it is about to be deleted. A job under way that is
+    about nothing else is cancelled. Returns the jobs that were changed: (id, whether it was cancelled).
+    """
+    about, bounds = "(item = ? OR (item > ? AND item < ?))", (item, f"{item}:", f"{item};")
+    changed = []
+    for job in rows(tx, f"SELECT DISTINCT job_id AS id FROM steps WHERE {about} AND status <> 'done'", *bounds):
+        others = row(tx, f"SELECT 1 FROM steps WHERE job_id = ? AND NOT {about} LIMIT 1", job["id"], *bounds)
+        cancelled = others is None and cancel(tx, job["id"], now)
+        tx.execute(f"DELETE FROM steps WHERE job_id = ? AND {about} AND status <> 'done'", [job["id"], *bounds])
+        changed.append((job["id"], cancelled))
+    return changed
+
+
+def deliver(tx: Transaction, job_id: str) -> None:
+    """Remember that the files of the job are written."""
+    tx.execute("UPDATE jobs SET params = json_set(params, '$.delivered', json('true')) WHERE id = ?", [job_id])
+
+
 def _move(tx: Transaction, job_id: str, before: Sequence[str], after: str) -> bool:
     if _status(tx, job_id) not in before:
         return False
@@ -276,10 +295,47 @@ def get(db: Database, job_id: str) -> dict[str, Any]:
     return {**job, "params": json.loads(job["params"])}
 
 
-def steps(db: Database, job_id: str) -> list[dict[str, Any]]:
-    """The job's steps in the order they were given, ``needs`` as a list of keys."""
-    found = rows(db, "SELECT * FROM steps WHERE job_id = ? ORDER BY position", job_id)
+def steps(db: Database, job_id: str, item: str | None = None) -> list[dict[str, Any]]:
+    """The job's steps (or only those about *item*) in the order they were given, ``needs`` as a list of keys."""
+    about, values = ("", []) if item is None else (" AND item = ?", [item])
+    found = rows(db, f"SELECT * FROM steps WHERE job_id = ?{about} ORDER BY position", job_id, *values)
     return [{**step, "needs": [tuple(need) for need in json.loads(step["needs"])]} for step in found]
+
+
+def newest_steps(db: Database, kind: str, items: Sequence[str]) -> dict[str, dict[str, dict[str, Any]]]:
+    """Of each of *items* and each of its stages the step of the newest job of this *kind* that has one, with the job's status as
+    ``job_status``: {item: {stage: step}}.
+    """
+    found = rows(
+        db,
+        f"""SELECT s.*, j.status AS job_status FROM steps AS s JOIN jobs AS j ON j.id = s.job_id
+            WHERE s.item IN ({",".join("?" * len(items))}) AND j.kind = ? ORDER BY s.job_id, s.position""",
+        *items,
+        kind,
+    )
+    newest: dict[str, dict[str, dict[str, Any]]] = {item: {} for item in items}
+    for step in found:
+        newest[step["item"]][step["stage"]] = {**step, "needs": [tuple(need) for need in json.loads(step["needs"])]}
+    return newest
+
+
+def is_open(step: dict[str, Any]) -> bool:
+    """True while a step of :func:`newest_steps` is still to be done or under way."""
+    return step["status"] in ("waiting", "running") and step["job_status"] in ("queued", "running", "paused")
+
+
+def open_jobs(db: Database, kind: str, item: str, stages: Collection[str]) -> list[str]:
+    """The jobs of this *kind* under way in which one of *stages* of *item* is still to be done or under way."""
+    found = rows(
+        db,
+        f"""SELECT DISTINCT s.job_id FROM steps AS s JOIN jobs AS j ON j.id = s.job_id
+            WHERE s.item = ? AND j.kind = ? AND s.stage IN ({",".join("?" * len(stages))})
+            AND s.status IN ('waiting', 'running') AND j.status IN ('queued', 'running', 'paused')""",
+        item,
+        kind,
+        *stages,
+    )
+    return [job["job_id"] for job in found]
 
 
 def unfinished(db: Database) -> list[dict[str, Any]]:
@@ -287,16 +343,28 @@ def unfinished(db: Database) -> list[dict[str, Any]]:
     return rows(db, "SELECT id, owner, status FROM jobs WHERE status IN ('queued', 'running') ORDER BY priority, id")
 
 
-def recent(db: Database, limit: int = 20, before: str = "~") -> list[dict[str, Any]]:
-    """The newest jobs with their counts, by id downwards from *before* (``~`` sorts after every id)."""
+def undelivered(db: Database, kind: str) -> list[str]:
+    """Jobs of this *kind* that are done, have files to write (``outputs`` among their params), and were not delivered; oldest first."""
+    found = rows(
+        db,
+        """SELECT id FROM jobs WHERE kind = ? AND status = 'done' AND params ->> '$.outputs' IS NOT NULL
+           AND params ->> '$.delivered' IS NULL ORDER BY id""",
+        kind,
+    )
+    return [job["id"] for job in found]
+
+
+def recent(db: Database, limit: int = 20, before: str = "~", kind: str | None = None) -> list[dict[str, Any]]:
+    """The newest jobs (of this *kind*, where it is given) with their counts, by id downwards from *before* (``~`` sorts after every id)."""
     return rows(
         db,
         """SELECT id, kind, title, status, created_at, started_at, finished_at,
                   (SELECT count(*) FROM steps WHERE job_id = jobs.id) AS total,
                   (SELECT count(*) FROM steps WHERE job_id = jobs.id AND status = 'done') AS done,
                   (SELECT count(*) FROM steps WHERE job_id = jobs.id AND status = 'failed') AS failed
-           FROM jobs WHERE id < ? ORDER BY id DESC LIMIT ?""",
+           FROM jobs WHERE id < ? AND kind = coalesce(?, kind) ORDER BY id DESC LIMIT ?""",
         before,
+        kind,
         limit,
     )
 
@@ -306,3 +374,57 @@ def statuses(db: Database, job_ids: Sequence[str]) -> dict[str, tuple[str, str |
     marks = ",".join("?" * len(job_ids))
     found = rows(db, f"SELECT id, status, owner FROM jobs WHERE id IN ({marks})", *job_ids)
     return {job["id"]: (job["status"], job["owner"]) for job in found}
+
+
+NO_STEPS = {"total": 0, "done": 0, "failed": 0, "running": 0}
+
+
+def counts_by_item(db: Database, job_id: str, prefix: int) -> dict[str, dict[str, dict[str, int]]]:
+    """Steps of a job by the first *prefix* characters of what they are about, and by stage: {item: {stage: {total, done, failed,
+    running}}}.
+    """
+    found = rows(
+        db,
+        """SELECT substr(item, 1, ?) AS about, stage, count(*) AS total, sum(status = 'done') AS done, sum(status = 'failed') AS failed,
+                  sum(status = 'running') AS running
+           FROM steps WHERE job_id = ? GROUP BY about, stage""",
+        prefix,
+        job_id,
+    )
+    counted: dict[str, dict[str, dict[str, int]]] = {}
+    for counts in found:
+        counted.setdefault(counts.pop("about"), {})[counts.pop("stage")] = counts
+    return counted
+
+
+def newest_about(db: Database, kind: str, item: str) -> str | None:
+    """The newest job of this *kind* with steps about *item* or ``item:...``."""
+    found = row(
+        db,
+        """SELECT j.id FROM jobs AS j WHERE j.kind = ? AND j.id IN (
+               SELECT job_id FROM steps WHERE item = ? UNION SELECT job_id FROM steps WHERE item > ? AND item < ?)
+           ORDER BY j.id DESC LIMIT 1""",
+        kind,
+        item,
+        f"{item}:",
+        f"{item};",
+    )
+    return found["id"] if found else None
+
+
+def failures(db: Database, job_id: str, limit: int) -> list[dict[str, Any]]:
+    """The failed steps of a job in its order, at most *limit*."""
+    return rows(
+        db,
+        "SELECT item, stage, error_kind, error FROM steps WHERE job_id = ? AND status = 'failed' ORDER BY position LIMIT ?",
+        job_id,
+        limit,
+    )
+
+
+def elapsed(job: dict[str, Any]) -> float | None:
+    """Seconds from the start of a job to its end, or to now; ``None`` before it starts."""
+    if not job["started_at"]:
+        return None
+    end = parse(job["finished_at"]) if job["finished_at"] else datetime.now(UTC)
+    return round((end - parse(job["started_at"])).total_seconds(), 2)

@@ -114,6 +114,121 @@ def m003_retries(db: Database) -> None:
     db.execute("ALTER TABLE steps ADD COLUMN retries INTEGER NOT NULL DEFAULT 0")
 
 
+@migrations()
+def m004_tweets(db: Database) -> None:
+    db.executescript(
+        """
+        CREATE TABLE calendars (
+            id          TEXT PRIMARY KEY NOT NULL,
+            persona_id  TEXT NOT NULL REFERENCES personas(id) ON DELETE CASCADE,
+            title       TEXT NOT NULL,
+            source      TEXT NOT NULL CHECK (source IN ('writer', 'upload')),
+            body        TEXT NOT NULL CHECK (json_valid(body)),  -- {persona_name, month, generated_at, calendar: {date: plan}, ...}
+            first_day   TEXT NOT NULL,               -- YYYY-MM-DD
+            last_day    TEXT NOT NULL,
+            days        INTEGER NOT NULL,
+            job_id      TEXT,                        -- the job that wrote it
+            revision    INTEGER NOT NULL DEFAULT 1,
+            created_at  TEXT NOT NULL
+        ) STRICT;
+        CREATE INDEX calendars_by_persona ON calendars(persona_id, id);
+        CREATE UNIQUE INDEX calendars_by_job ON calendars(job_id, persona_id) WHERE job_id IS NOT NULL;
+
+        CREATE TABLE tweets (
+            number       INTEGER PRIMARY KEY,        -- the order in which they were saved; pages and the search go by it
+            id           TEXT NOT NULL UNIQUE,
+            persona_id   TEXT NOT NULL REFERENCES personas(id) ON DELETE CASCADE,
+            status       TEXT NOT NULL DEFAULT 'draft' CHECK (status IN ('draft', 'approved', 'rejected')),
+            text         TEXT NOT NULL,              -- of a thread: its parts, an empty line between them
+            parts        TEXT NOT NULL DEFAULT '[]' CHECK (json_valid(parts)),  -- the texts of a thread, else []
+            poll         TEXT NOT NULL DEFAULT '[]' CHECK (json_valid(poll)),
+            date         TEXT,                       -- YYYY-MM-DD in the persona's time zone
+            time         TEXT,                       -- HH:MM in the persona's time zone
+            topic_type   TEXT NOT NULL DEFAULT '',
+            mood         TEXT NOT NULL DEFAULT '',
+            time_segment TEXT NOT NULL DEFAULT '',
+            tweet_format TEXT NOT NULL DEFAULT '',
+            hashtags     TEXT NOT NULL DEFAULT '[]' CHECK (json_valid(hashtags)),
+            alt_text     TEXT NOT NULL DEFAULT '',
+            length       INTEGER NOT NULL,           -- weighted, of the longest part
+            badges       TEXT NOT NULL DEFAULT '[]' CHECK (json_valid(badges)),  -- [{kind, detail}], what the checks found
+            image        TEXT NOT NULL DEFAULT '{}' CHECK (json_valid(image)),   -- how its picture is asked for; {}: none is wanted
+            with_image   INTEGER NOT NULL DEFAULT 0, -- 1: image is not {}
+            plan         TEXT NOT NULL DEFAULT '{}' CHECK (json_valid(plan)),    -- the day's plan that it was written from
+            extra        TEXT NOT NULL DEFAULT '{}' CHECK (json_valid(extra)),   -- what an import had that we do not know
+            calendar_id  TEXT,
+            job_id       TEXT,
+            slot         INTEGER NOT NULL DEFAULT 0, -- which of the persona's tweets in that job it is
+            made_by      TEXT NOT NULL,              -- of the current version
+            reviewed_by  TEXT,                       -- who approved or rejected it
+            version      INTEGER NOT NULL DEFAULT 1,
+            revision     INTEGER NOT NULL DEFAULT 1,
+            created_at   TEXT NOT NULL,
+            updated_at   TEXT NOT NULL
+        ) STRICT;
+        -- Every filter of the gallery, and the text for LIKE: any combination is answered in order and without reading a tweet.
+        CREATE INDEX tweets_by_number ON tweets(number, status, persona_id, topic_type, date, with_image, job_id, text);
+        -- The filters within one persona; the deletion of a persona needs it too.
+        CREATE INDEX tweets_by_persona ON tweets(persona_id, number, status, topic_type, date, with_image, job_id);
+        -- For the counts beside the filters.
+        CREATE INDEX tweets_by_topic ON tweets(topic_type, status);
+        -- A job writes each slot of a persona once, however often it is resumed.
+        CREATE UNIQUE INDEX tweets_by_job ON tweets(job_id, persona_id, slot) WHERE job_id IS NOT NULL;
+
+        -- The badges of the current versions, for the filter.
+        CREATE TABLE tweet_badges (
+            number      INTEGER NOT NULL REFERENCES tweets(number) ON DELETE CASCADE,
+            kind        TEXT NOT NULL,
+            PRIMARY KEY (number, kind)
+        ) STRICT, WITHOUT ROWID;
+        CREATE INDEX tweet_badges_by_kind ON tweet_badges(kind, number);
+
+        -- Every version of every tweet; the current one has the highest version.
+        CREATE TABLE tweet_versions (
+            tweet_id    TEXT NOT NULL REFERENCES tweets(id) ON DELETE CASCADE,
+            version     INTEGER NOT NULL,
+            text        TEXT NOT NULL,
+            parts       TEXT NOT NULL CHECK (json_valid(parts)),
+            fields      TEXT NOT NULL CHECK (json_valid(fields)),  -- everything else that an edit may change
+            made_by     TEXT NOT NULL CHECK (made_by IN ('writer', 'author', 'import', 'restore')),
+            instruction TEXT,
+            created_at  TEXT NOT NULL,
+            PRIMARY KEY (tweet_id, version)
+        ) STRICT, WITHOUT ROWID;
+
+        CREATE VIRTUAL TABLE tweets_fts USING fts5(text, content = 'tweets', content_rowid = 'number', tokenize = 'trigram');
+        CREATE TRIGGER tweets_fts_insert AFTER INSERT ON tweets BEGIN
+            INSERT INTO tweets_fts(rowid, text) VALUES (new.number, new.text);
+        END;
+        CREATE TRIGGER tweets_fts_delete AFTER DELETE ON tweets BEGIN
+            INSERT INTO tweets_fts(tweets_fts, rowid, text) VALUES ('delete', old.number, old.text);
+        END;
+        CREATE TRIGGER tweets_fts_update AFTER UPDATE OF number, text ON tweets BEGIN
+            INSERT INTO tweets_fts(tweets_fts, rowid, text) VALUES ('delete', old.number, old.text);
+            INSERT INTO tweets_fts(rowid, text) VALUES (new.number, new.text);
+        END;
+        """
+    )
+
+
+@migrations()
+def m005_persona_desk(db: Database) -> None:
+    db.executescript(
+        """
+        -- A persona has several jobs over its life: which of them works on it?
+        CREATE INDEX steps_by_item ON steps(item);
+
+        -- Cards that personas were imported from, as they were: an export begins with them.
+        CREATE TABLE cards (
+            persona_id  TEXT PRIMARY KEY NOT NULL REFERENCES personas(id) ON DELETE CASCADE,
+            kind        TEXT NOT NULL,               -- v1, v2, v3, data, eliza
+            card        TEXT NOT NULL CHECK (json_valid(card)),
+            created_at  TEXT NOT NULL
+        ) STRICT, WITHOUT ROWID;
+        """
+    )
+
+
 def newer(db: Database) -> str | None:
     """The first migration that was applied to the database and is not known here: a newer version of the product has used it."""
     with closing(Database(memory=True)) as nothing:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -31,7 +32,15 @@ class StageVersion:
 
 
 def create(
-    tx: Transaction, persona_id: str, *, name: str, language: str, picture: str | None, options: dict[str, Any], job_id: str, now: datetime
+    tx: Transaction,
+    persona_id: str,
+    *,
+    name: str,
+    language: str,
+    picture: str | None,
+    options: dict[str, Any],
+    job_id: str | None,
+    now: datetime,
 ) -> None:
     """Write a persona that has no stages yet; *name* is shown until the core stage gives it one."""
     tx.table("personas").insert(
@@ -94,7 +103,56 @@ def rename(tx: Transaction, persona_id: str, name: str, revision: int, now: date
     return revision + 1
 
 
+def delete(tx: Transaction, persona_id: str) -> None:
+    """Delete the persona with its stages, calendars and tweets. Raises :class:`NotFoundError`."""
+    get(tx, persona_id)
+    tx.execute("DELETE FROM personas WHERE id = ?", [persona_id])
+
+
+def keep_card(tx: Transaction, persona_id: str, kind: str, card: dict[str, Any], now: datetime) -> None:
+    """Keep the card that the persona was imported from."""
+    written = json.dumps(card, ensure_ascii=False)
+    tx.table("cards").insert({"persona_id": persona_id, "kind": kind, "card": written, "created_at": timestamp(now)})
+
+
+def remember_file(tx: Transaction, persona_id: str, digest: str) -> None:
+    """Remember the hash of the file that the persona was made of."""
+    tx.execute("UPDATE personas SET options = json_set(options, '$.file', ?) WHERE id = ?", [digest, persona_id])
+
+
 # Reads
+
+
+def of_file(db: Database, digest: str) -> list[str]:
+    """The personas that were made of the file with this hash, newest first."""
+    return [found["id"] for found in rows(db, "SELECT id FROM personas WHERE options ->> '$.file' = ? ORDER BY id DESC", digest)]
+
+
+def card(db: Database, persona_id: str) -> dict[str, Any] | None:
+    """The card that the persona was imported from, ``None`` where it was not."""
+    found = row(db, "SELECT card FROM cards WHERE persona_id = ?", persona_id)
+    return json.loads(found["card"]) if found else None
+
+
+def versions(db: Database, persona_id: str, stage: str) -> list[dict[str, Any]]:
+    """All versions of a stage, newest first; ``output`` and ``made_from`` as dictionaries."""
+    get(db, persona_id)
+    found = rows(db, "SELECT * FROM stages WHERE persona_id = ? AND stage = ? ORDER BY version DESC", persona_id, stage)
+    return [{**made, "output": json.loads(made["output"]), "made_from": json.loads(made["made_from"])} for made in found]
+
+
+def hashes(db: Database, persona_ids: Sequence[str]) -> dict[str, dict[str, dict[str, Any]]]:
+    """Of each persona's current stages what tells whether they are stale, without their outputs: {persona: {stage: {...}}}."""
+    found = rows(
+        db,
+        f"""SELECT persona_id, stage, max(version) AS version, output_hash, made_from, job_id, created_at FROM stages
+            WHERE persona_id IN ({_marks(persona_ids)}) GROUP BY persona_id, stage""",
+        *persona_ids,
+    )
+    current: dict[str, dict[str, dict[str, Any]]] = {persona_id: {} for persona_id in persona_ids}
+    for made in found:
+        current[made["persona_id"]][made["stage"]] = {**made, "made_from": json.loads(made["made_from"])}
+    return current
 
 
 def get(db: Database, persona_id: str) -> dict[str, Any]:
@@ -118,20 +176,32 @@ def current_stages(db: Database, persona_id: str) -> dict[str, dict[str, Any]]:
     }
 
 
-def of_job(db: Database, job_id: str) -> list[dict[str, Any]]:
-    """The personas that a job writes, oldest first."""
-    return rows(db, "SELECT id, name, picture, revision, language FROM personas WHERE job_id = ? ORDER BY id", job_id)
-
-
-def page(db: Database, limit: int = 24, before: str = "~") -> list[dict[str, Any]]:
-    """The newest personas by id downwards from *before* (``~`` sorts after every id), each with how many stages it has."""
+def page(db: Database, limit: int = 24, before: str = "~", name: str = "") -> list[dict[str, Any]]:
+    """The newest personas by id downwards from *before* (``~`` sorts after every id) whose names contain *name*, each with how many stages
+    and tweets it has.
+    """
     return rows(
         db,
         """SELECT p.id, p.name, p.picture, p.language, p.job_id, p.created_at, p.revision,
                   (SELECT count(DISTINCT stage) FROM stages WHERE persona_id = p.id) AS stages,
+                  (SELECT count(*) FROM tweets WHERE persona_id = p.id) AS tweets,
                   (SELECT output ->> '$.archetype' FROM stages WHERE persona_id = p.id AND stage = 'strategy'
                    ORDER BY version DESC LIMIT 1) AS archetype
-           FROM personas AS p WHERE p.id < ? ORDER BY p.id DESC LIMIT ?""",
+           FROM personas AS p WHERE p.id < ? AND p.name LIKE ? ESCAPE '\\' ORDER BY p.id DESC LIMIT ?""",
         before,
+        "%" + "".join("\\" + letter if letter in "\\%_" else letter for letter in name) + "%",
         limit,
     )
+
+
+def names(db: Database, persona_ids: Sequence[str]) -> dict[str, str]:
+    """The names of those of *persona_ids* that exist, in their order."""
+    found = {
+        persona["id"]: persona["name"]
+        for persona in rows(db, f"SELECT id, name FROM personas WHERE id IN ({_marks(persona_ids)})", *persona_ids)
+    }
+    return {persona_id: found[persona_id] for persona_id in persona_ids if persona_id in found}
+
+
+def _marks(values: Sequence[str]) -> str:
+    return ",".join("?" * len(values))

@@ -16,6 +16,7 @@ from urllib.parse import urlsplit
 import pytest
 
 from storage.database import Store
+from tests.shell import Shell
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -110,3 +111,15 @@ def writer_url(tmp_path_factory) -> Iterator[str]:
     server = start_offline(tmp_path_factory.mktemp("writer"), "--ttl", "3600")
     yield server.url
     end_offline(server.process)
+
+
+@pytest.fixture
+def shell(tmp_path) -> Iterator[Shell]:
+    """The command line in an empty folder."""
+    folder = tmp_path / "work"
+    folder.mkdir()
+    shell = Shell(folder)
+    yield shell
+    for process in shell.started:
+        process.kill()
+        process.wait(10)

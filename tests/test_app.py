@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 import time
+import urllib.error
 import urllib.request
 from pathlib import Path
 
@@ -79,14 +81,61 @@ def test_a_bad_picture_through_the_api_is_the_same_sentence(site, tmp_path):
     client.close()
 
 
+def test_a_page_of_another_site_cannot_fill_the_disk(site):
+    body = b'--x\r\ncontent-disposition: form-data; name="files"; filename="a.png"\r\n\r\nmuch\r\n--x--\r\n'
+    headers = {"content-type": "multipart/form-data; boundary=x"}
+    request = urllib.request.Request(f"{site.url}gradio_api/upload", body, {**headers, "origin": "http://other.example"})
+    with pytest.raises(urllib.error.HTTPError, match="403"):
+        urllib.request.urlopen(request)
+    request = urllib.request.Request(f"{site.url}gradio_api/upload", body, headers)
+    with urllib.request.urlopen(request) as answer:
+        (path,) = json.load(answer)
+    assert Path(path).is_relative_to(site.data / "incoming"), "uploads stay in the data folder"
+
+
+@pytest.mark.parametrize("path", ["", "healthz"])
+def test_a_question_without_a_body_is_answered_like_the_one_with_it(site, path):
+    with urllib.request.urlopen(f"{site.url}{path}") as whole:
+        expected = {name: value for name, value in whole.headers.items() if name != "date"}
+    with urllib.request.urlopen(urllib.request.Request(f"{site.url}{path}", method="HEAD")) as head:
+        assert {name: value for name, value in head.headers.items() if name != "date"} == expected
+        assert head.read() == b""
+
+
+def test_behind_a_reverse_proxy_everything_is_where_the_page_says(tmp_path):
+    site = Site(tmp_path, {"ROOT_PATH": "/studio"}).start()
+    for path in ("/healthz", "/brand/logo.svg", "/gradio_api/info", "/"):
+        assert site.status(path) == 200, f"{path}, from a proxy that takes the prefix off"
+        assert site.status("/studio" + path) == 200, f"{path}, from a proxy that passes it on"
+    with urllib.request.urlopen(f"{site.url}studio") as answer:
+        assert answer.url == f"{site.url}studio/", "else the page would look for its scripts beside the folder"
+        assert b"window.studio" in answer.read()
+    assert site.stop() == 0
+
+
+def test_what_a_killed_server_left_of_uploads_is_deleted_after_a_day(tmp_path):
+    old, new = tmp_path / "data" / "incoming" / "a" / "old.png", tmp_path / "data" / "incoming" / "b" / "new.png"
+    for file in (old, new):
+        file.parent.mkdir(parents=True)
+        file.write_bytes(b"picture")
+    os.utime(old, (time.time() - 90_000,) * 2)
+    site = Site(tmp_path, {}).start()
+    assert not old.parent.exists()
+    assert new.exists()
+    assert site.stop() == 0
+
+
 def test_a_path_that_was_not_uploaded_is_not_read(site):
     for image in (
         {"path": str(SAMPLES / "night-baker.jpg")},
         {"path": str(SAMPLES / "night-baker.jpg"), "meta": {"_type": "gradio.FileData"}},
+        {"url": "http://127.0.0.1:9/x.png"},
+        "night-baker.jpg",
+        None,
     ):
         answer = call(site, "start_persona", [image, "English", ""])
         assert answer.startswith("event: error")
-        assert "not uploaded" in answer
+        assert "persona" not in answer
 
 
 def call(site, name, data):

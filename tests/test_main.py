@@ -9,92 +9,14 @@ import os
 import pty
 import signal
 import struct
-import subprocess
-import sys
 import termios
 import time
 from collections import Counter
-from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
 
-from storage.database import connect, rows
-
-ROOT = Path(__file__).resolve().parent.parent
-SAMPLES = ROOT / "assets" / "samples"
-PICTURE = SAMPLES / "tide-keeper.jpg"
-SETTINGS = ("OPENAI_", "API_", "MODEL", "MAX_CONCURRENT", "RETRY_BUDGET", "STAGE_ORDER", "DATA_DIR", "TEMPERATURE")
-
-
-@dataclass(frozen=True)
-class Shell:
-    """A folder to work in, and the command."""
-
-    folder: Path
-
-    started: list[subprocess.Popen] = field(default_factory=list)
-
-    def run(self, *arguments) -> subprocess.CompletedProcess:
-        return subprocess.run(self._command(arguments), **self._place(), capture_output=True, text=True, timeout=60, check=False)
-
-    def start(self, *arguments, stderr=None) -> Running:
-        with (self.folder / "stdout").open("w") as out, (self.folder / "stderr").open("w") as err:
-            process = subprocess.Popen(self._command(arguments), **self._place(), stdout=out, stderr=stderr or err)
-            self.started.append(process)
-        return Running(process, self.folder)
-
-    def files(self, folder="."):
-        return sorted(path.name for path in (self.folder / folder).iterdir())
-
-    def jobs(self):
-        return json.loads(self.run("--jobs", "--json").stdout)["jobs"]
-
-    def done_stages(self):
-        return self._column("SELECT stage FROM steps WHERE status = 'done'")
-
-    def job_id(self):
-        """The one job there is."""
-        (found,) = self._column("SELECT id FROM jobs")
-        return found
-
-    def _column(self, sql):
-        db = connect(self.folder / "data" / "studio.db", read_only=True)
-        try:
-            return {value for row in rows(db, sql) for value in row.values()}
-        finally:
-            db.close()
-
-    def _place(self):
-        settings = {name: value for name, value in os.environ.items() if not name.startswith(SETTINGS)}
-        return {"cwd": self.folder, "env": settings}
-
-    def _command(self, arguments):
-        return [sys.executable, str(ROOT / "main.py"), *map(str, arguments)]
-
-
-@dataclass(frozen=True)
-class Running:
-    """The command under way."""
-
-    process: subprocess.Popen
-    folder: Path
-
-    @property
-    def said(self):
-        return (self.folder / "stderr").read_text()
-
-    def end(self, number):
-        self.process.send_signal(number)
-        return self.process.wait(20)
-
-
-def _until(condition, seconds=20):
-    """Wait until *condition* holds."""
-    end = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < end, "waited too long"
-        time.sleep(0.02)
+from tests.shell import PICTURE, SAMPLES, at, until
 
 
 def _answers(server):
@@ -107,17 +29,6 @@ def _asked(server):
 
 
 @pytest.fixture
-def shell(tmp_path):
-    folder = tmp_path / "work"
-    folder.mkdir()
-    shell = Shell(folder)
-    yield shell
-    for process in shell.started:
-        process.kill()
-        process.wait(10)
-
-
-@pytest.fixture
 def slow_server(offline_server):
     """Answers after 0.4 s, so that there is time to do something in the middle."""
     return offline_server("--latency", "0.4")
@@ -125,10 +36,6 @@ def slow_server(offline_server):
 
 def generate(*more):
     return ("--generate-persona", "--image", PICTURE, *more)
-
-
-def at(server):
-    return ("--api-base", server.url)
 
 
 # What comes out
@@ -211,7 +118,7 @@ def test_sequential_asks_one_after_the_other(shell, offline_server):
 
 def test_what_failed_is_written_as_far_as_it_goes_and_resumed(shell, slow_server):
     running = shell.start(*generate("--stage-order", "sequential", *at(slow_server)))
-    _until(lambda: len(slow_server.log("begin")) == 2)
+    until(lambda: len(slow_server.log("begin")) == 2)
     slow_server.behave(faults={"refusal": 1})
     assert running.process.wait(30) == 1
     file = shell.folder / "personas" / "tide-keeper_persona.json"
@@ -231,7 +138,7 @@ def test_what_failed_is_written_as_far_as_it_goes_and_resumed(shell, slow_server
 def test_a_file_that_cannot_be_written_is_reported_and_written_later(shell, slow_server):
     target = shell.folder / "out.json"
     blocked = shell.start(*generate("--persona-output", "out.json", "--json", *at(slow_server)))
-    _until(lambda: slow_server.log("begin"))
+    until(lambda: slow_server.log("begin"))
     target.mkdir()
     assert blocked.process.wait(30) == 1
     report = json.loads((shell.folder / "stdout").read_text())
@@ -248,7 +155,7 @@ def test_a_file_that_cannot_be_written_is_reported_and_written_later(shell, slow
 
 def test_killed_in_the_middle_it_goes_on_without_asking_again(shell, slow_server):
     running = shell.start(*generate(*at(slow_server)))
-    _until(lambda: len(_answers(slow_server)) >= 1 and len(slow_server.log("begin")) >= 6)
+    until(lambda: len(_answers(slow_server)) >= 1 and len(slow_server.log("begin")) >= 6)
     running.end(signal.SIGKILL)
     finished = shell.done_stages()
     assert "core" in finished
@@ -267,7 +174,7 @@ def test_killed_in_the_middle_it_goes_on_without_asking_again(shell, slow_server
 
 def test_ctrl_c_lets_calls_end_and_can_be_resumed(shell, slow_server):
     running = shell.start(*generate(*at(slow_server)))
-    _until(lambda: len(slow_server.log("begin")) >= 6)
+    until(lambda: len(slow_server.log("begin")) >= 6)
     assert running.end(signal.SIGINT) == 130
     assert "Stopping" in running.said
     assert f"--resume {shell.job_id()}" in running.said
@@ -281,9 +188,9 @@ def test_ctrl_c_lets_calls_end_and_can_be_resumed(shell, slow_server):
 def test_a_second_signal_ends_at_once(shell, offline_server):
     server = offline_server("--latency", "60")
     running = shell.start(*generate("--json", *at(server)))
-    _until(lambda: server.log("begin"))
+    until(lambda: server.log("begin"))
     running.process.send_signal(signal.SIGTERM)
-    _until(lambda: "Stopping" in running.said)
+    until(lambda: "Stopping" in running.said)
     began = time.monotonic()
     assert running.end(signal.SIGTERM) == 143
     assert time.monotonic() - began < 2
@@ -293,7 +200,7 @@ def test_a_second_signal_ends_at_once(shell, offline_server):
 def test_a_job_of_another_process_is_left_to_it_and_can_be_cancelled(shell, offline_server):
     server = offline_server("--latency", "60")
     running = shell.start(*generate(*at(server)))
-    _until(lambda: server.log("begin"))
+    until(lambda: server.log("begin"))
     job_id = shell.job_id()
     refused = shell.run("--resume", job_id, *at(server))
     assert refused.returncode == 1
@@ -333,7 +240,7 @@ def test_a_job_of_another_process_is_left_to_it_and_can_be_cancelled(shell, offl
         (("--generate-persona", "--image", "a.png", "--temperature", "9"), "TEMPERATURE"),
         (("--resume", "../etc"), "--jobs lists them"),
         (("--resume", "01NOSUCHJOB"), "There is no job 01NOSUCHJOB"),
-        (("--batch-mode",), "required"),
+        (("--batch-mode",), "--personas"),
     ],
 )
 def test_wrong_usage_is_one_sentence(shell, arguments, words):

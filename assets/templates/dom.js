@@ -35,12 +35,42 @@ function picture(name, alt) {
 }
 
 async function copy(text, button) {
-  const before = button.textContent;
+  let done = true;
   try {
     await navigator.clipboard.writeText(text);
-    button.textContent = say("stage.copied");
   } catch (refused) {
-    button.textContent = "Ctrl+C";
+    done = copyOldWay(text);
+    button.focus();
   }
-  setTimeout(() => (button.textContent = before), 1500);
+  if (done) button.textContent = say("stage.copied");
+  setTimeout(() => (button.textContent = say("stage.copy")), 1500);
+}
+
+/** Over plain http, from another machine, a page has no clipboard. */
+function copyOldWay(text) {
+  const area = h("textarea", { readonly: true, style: "position: fixed; opacity: 0" });
+  area.value = text;
+  document.body.append(area);
+  area.select();
+  const done = document.execCommand("copy");
+  area.remove();
+  return done;
+}
+
+/** *redraw* what is in *node*; what has the keyboard's focus there has it afterwards too, if it bears a data-mark and is still there. */
+function keepingFocus(node, redraw) {
+  const mark = node.contains(document.activeElement) && document.activeElement.dataset.mark;
+  redraw();
+  const again = mark && node.querySelector('[data-mark="' + mark + '"]');
+  if (again) again.focus({ preventScroll: true });
+}
+
+/** A button that does it once, however fast it is clicked. */
+function onceAWhile(act) {
+  return (event) => {
+    const button = event.currentTarget;
+    button.disabled = true;
+    setTimeout(() => (button.disabled = false), 2000);
+    act();
+  };
 }

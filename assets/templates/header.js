@@ -1,6 +1,6 @@
 // The frame's first row: brand, pages, banners, language. Value: {offline, preview, trouble}.
 const here = window.location.pathname.replace(/\/$/, "") || "/";
-const pages = [["/", "nav.create"]];
+const pages = [["/", "nav.create"], ["/personas", "nav.personas"], ["/gallery", "nav.gallery"], ["/batch", "nav.batch"]];
 
 function speak(language) {
   document.cookie = "studio_language=" + language + "; path=/; max-age=31536000; samesite=lax";
@@ -20,5 +20,5 @@ function drawHeader() {
         h("button", { type: "button", lang: language, "aria-pressed": String(chosen === language), onclick: () => speak(language) }, name))))));
 }
 
-watch("value", drawHeader);
+watch("value", () => { drawHeader(); document.body.dataset.ready = "true"; });
 drawHeader();

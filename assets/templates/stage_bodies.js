@@ -83,7 +83,7 @@ const bodies = {
         section("background_info", facts(core.background_info || {})),
         section("lifestyle_details", facts(core.lifestyle_details || {})),
         section("verbal_style", facts(core.verbal_style || {}))),
-      section("mes_example", dialogue(core.mes_example || "", core.name)),
+      section("mes_example", core.mes_example ? dialogue(core.mes_example, core.name) : null),
       section("tags", chips(core.tags || [])),
       others(core, known),
     ];

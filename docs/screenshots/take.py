@@ -13,11 +13,13 @@ import urllib.request
 from pathlib import Path
 
 from PIL import Image
-from playwright.sync_api import Page, sync_playwright
+from playwright.sync_api import Browser, Page, sync_playwright
 
 HERE = Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE.parent.parent))
 
+from bench.gallery import fill  # noqa: E402
+from storage.database import Store  # noqa: E402
 from tests.browser.conftest import FLAGS, NARROW, SAMPLES, WIDE, Site, choose, wait_until_written  # noqa: E402
 from tests.conftest import end_offline, start_offline  # noqa: E402
 
@@ -42,6 +44,52 @@ def behave(url: str, **changes: object) -> None:
     urllib.request.urlopen(request).close()  # noqa: S310
 
 
+def gallery(browser: Browser, place: Path) -> None:
+    """The Gallery: without tweets, full, while one is edited and others are selected, dark, narrow, in Chinese."""
+    site = Site(place / "gallery", {}).start()
+
+    def page(query: str = "", **options: object) -> Page:
+        opened = browser.new_context(**{"viewport": WIDE, **options}).new_page()  # type: ignore[arg-type]
+        opened.goto(f"{site.url}gallery{query}")
+        opened.wait_for_selector(".feed[aria-busy=false]")
+        opened.wait_for_selector(".filters fieldset", state="attached")
+        return opened
+
+    try:
+        shoot(page(), "gallery-empty")
+        store = Store(site.data)
+        fill(store, 1000, seed=3)
+        store.close()
+        full = page("?q=the")
+        shoot(full, "gallery-full")
+        for key in ("j", "a", "j", "x", "j", "x", "j", "e"):
+            full.keyboard.press(key)
+        full.keyboard.type(" And then it rained, as it does here every single day of the year, so we all went inside.")
+        full.evaluate("window.scrollTo(0, 0)")
+        shoot(full, "gallery-editing")
+        shoot(page("?badge=near_duplicate&badge=too_long", color_scheme="dark"), "gallery-dark")
+        shoot(page("?q=the", viewport=NARROW, device_scale_factor=2), "gallery-narrow")
+        shoot(page("?q=咖啡", locale="zh-CN"), "gallery-chinese")
+    finally:
+        site.stop()
+
+
+def persona_page(browser: Browser, url: str, persona: str) -> None:
+    """The Personas page: all of them, and one whose core was edited."""
+    page = browser.new_context(viewport=WIDE).new_page()
+    page.goto(f"{url}personas")
+    page.wait_for_selector(".person-card[data-id]")
+    shoot(page, "personas-all")
+    page.goto(f"{url}personas?persona={persona}")
+    page.click("#stage-core [data-mark=edit]")
+    page.fill(".editor [aria-label=Personality]", "Cheerful, exact, afraid of geese.")
+    shoot(page, "personas-editing")
+    page.click(".editor [type=submit]")
+    page.wait_for_selector(".panel .chip.stale")
+    page.evaluate("window.scrollTo(0, 0)")
+    shoot(page, "personas-stale")
+
+
 def main() -> None:
     """All states of the Create page."""
     with tempfile.TemporaryDirectory() as folder, sync_playwright() as playwright:
@@ -51,6 +99,7 @@ def main() -> None:
         real = Site(place / "real", {"OPENAI_BASE_URL": writer.url}).start()
         browser = playwright.chromium.launch(executable_path="/usr/bin/chromium", args=FLAGS)
         try:
+            gallery(browser, place)
 
             def page(site: Site = demo, **options: object) -> Page:
                 opened = browser.new_context(**{"viewport": WIDE, **options}).new_page()  # type: ignore[arg-type]
@@ -85,6 +134,8 @@ def main() -> None:
             write(chinese, "tram-in-rain")
             wait_until_written(chinese)
             shoot(chinese, "create-chinese")
+
+            persona_page(browser, demo.url, address.split("persona=")[1])
 
             failing = page(real)
             write(failing, "night-baker")

@@ -47,3 +47,12 @@ def uploaded(path: str, name: str | None) -> Chosen:
     if not place.is_relative_to(Path(get_upload_folder()).resolve()):
         raise UploadError("That file was not uploaded. Choose it again.")
     return str(place), name or place.name
+
+
+def taken(path: str, name: str | None) -> tuple[bytes, str]:
+    """What is in a file that was uploaded here, and its name. Raises :class:`UploadError`, also where it has been deleted meanwhile."""
+    place, shown = uploaded(path, name)
+    try:
+        return Path(place).read_bytes(), shown
+    except OSError:
+        raise UploadError("{name} cannot be read. Choose it again.", name=shown) from None

@@ -14,6 +14,8 @@ from typing import Any
 
 from pipeline.formats.png_chunks import with_texts
 
+V2, V3 = "chara_card_v2", "chara_card_v3"
+V1_FIELDS = ("name", "description", "personality", "scenario", "first_mes", "mes_example")
 EXTENSION = "persona_studio"
 OURS = {
     "core": ("core_info", "appearance", "background_info", "lifestyle_details", "verbal_style"),
@@ -24,7 +26,7 @@ OURS = {
 """Which parts of a stage's output have no place of their own in a card and go into the extension as they are."""
 
 
-def card_v2(outputs: dict[str, dict[str, Any]], *, name: str, persona_id: str, disclosure: str) -> dict[str, Any]:
+def card_v2(outputs: dict[str, dict[str, Any]], *, name: str, persona_id: str, disclosure: str, language: str = "") -> dict[str, Any]:
     """The merge of the stages' *outputs* (those there are) into a Character Card V2. Stages that are missing leave their fields empty
     and are listed under ``extensions.persona_studio.missing``.
     """
@@ -43,15 +45,16 @@ def card_v2(outputs: dict[str, dict[str, Any]], *, name: str, persona_id: str, d
         "tags": list(core.get("tags", [])),
         "creator": "Persona Studio",
         "character_version": "1.0",
-        "extensions": {EXTENSION: _extension(outputs, persona_id, disclosure)},
+        "extensions": {EXTENSION: _extension(outputs, persona_id, disclosure, language)},
     }
     if "knowledge" in outputs:
         data["character_book"] = _book(outputs["knowledge"]["character_book"], name)
-    return {"spec": "chara_card_v2", "spec_version": "2.0", "data": data}
+    return {"spec": V2, "spec_version": "2.0", "data": data}
 
 
-def _extension(outputs: dict[str, dict[str, Any]], persona_id: str, disclosure: str) -> dict[str, Any]:
+def _extension(outputs: dict[str, dict[str, Any]], persona_id: str, disclosure: str, language: str) -> dict[str, Any]:
     ours: dict[str, Any] = {"ai_generated": True, "disclosure": disclosure, "persona_id": persona_id}
+    ours |= {"language": language} if language else {}
     for stage, keys in OURS.items():
         ours |= {key: outputs[stage][key] for key in keys if key in outputs.get(stage, {})}
     if "strategy" in outputs:
@@ -87,14 +90,21 @@ def _typed(value: object, *, default: object) -> object:
 
 
 def card_v3(v2: dict[str, Any], created: datetime) -> dict[str, Any]:
-    """The same card as Character Card V3."""
-    data = copy.deepcopy(v2["data"])
+    """The same card as Character Card V3; what it has of V3 already stays as it is."""
+    if v2["spec"] == V3:
+        return v2
     moment = int(created.timestamp())
-    data |= {"group_only_greetings": [], "creation_date": moment, "modification_date": moment}
-    data["assets"] = [{"type": "icon", "uri": "ccdefault:", "name": "main", "ext": "png"}]
+    added = {"group_only_greetings": [], "creation_date": moment, "modification_date": moment}
+    added["assets"] = [{"type": "icon", "uri": "ccdefault:", "name": "main", "ext": "png"}]
+    data = {**added, **copy.deepcopy(v2["data"])}
     for entry in data.get("character_book", {}).get("entries", []):
         entry.setdefault("use_regex", False)
-    return {"spec": "chara_card_v3", "spec_version": "3.0", "data": data}
+    return {**v2, "spec": V3, "spec_version": "3.0", "data": data}
+
+
+def as_v2(card: dict[str, Any]) -> dict[str, Any]:
+    """A card of either version as Character Card V2; what only V3 knows stays in it, where readers of V2 pass over it."""
+    return card if card["spec"] == V2 else {**card, "spec": V2, "spec_version": "2.0"}
 
 
 def as_json(card: dict[str, Any]) -> bytes:
@@ -102,9 +112,10 @@ def as_json(card: dict[str, Any]) -> bytes:
     return (json.dumps(card, ensure_ascii=False, indent=2) + "\n").encode()
 
 
-def as_png(card: dict[str, Any], created: datetime, picture: bytes) -> bytes:
-    """*picture* (a PNG file) with the card in it: ``chara`` holds V2, ``ccv3`` V3, as the tools that read cards expect."""
-    return with_texts(picture, {"chara": _packed(card), "ccv3": _packed(card_v3(card, created))})
+def as_png(card: dict[str, Any], created: datetime, picture: bytes, *, only_v3: bool = False) -> bytes:
+    """*picture* (a PNG file) with the card in it: ``chara`` holds V2 (not with *only_v3*), ``ccv3`` V3, as tools that read cards expect."""
+    v3 = {"ccv3": _packed(card_v3(card, created))}
+    return with_texts(picture, v3 if only_v3 else {"chara": _packed(as_v2(card)), **v3})
 
 
 def _packed(card: dict[str, Any]) -> str:

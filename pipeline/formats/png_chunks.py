@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import struct
 import zlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 
 SIGNATURE = b"\x89PNG\r\n\x1a\n"
 
@@ -32,14 +32,54 @@ def chunks(png: bytes) -> Iterator[tuple[bytes, bytes]]:
     raise ValueError("the PNG file is cut off")
 
 
-def read_texts(png: bytes) -> dict[str, str]:
-    """All ``tEXt`` chunks, before and after the pixels, by keyword; of several with one keyword the last counts."""
+LARGEST_TEXT = 16 << 20
+"""Bytes of one text, also of one that is compressed: a bomb of 20 KB holds as much."""
+
+
+def read_texts(png: bytes, wanted: Collection[str] | None = None) -> dict[str, str]:
+    """All texts (``tEXt``, ``zTXt``, ``iTXt``), before and after the pixels, by keyword; of several with one keyword the last counts.
+    With *wanted* only those keywords, given in lower case and found in any case, are unpacked.
+
+    Raises :class:`ValueError` where the file is no PNG, cut off, or a text is larger than :data:`LARGEST_TEXT`.
+    """
     texts = {}
     for kind, data in chunks(png):
-        if kind == b"tEXt":
-            keyword, _, text = data.partition(b"\0")
-            texts[keyword.decode("latin-1")] = text.decode("latin-1")
+        if kind not in _UNPACK:
+            continue
+        raw, _, rest = data.partition(b"\0")
+        keyword = raw.decode("latin-1")
+        if wanted is None:
+            texts[keyword] = _UNPACK[kind](rest)
+        elif keyword.lower() in wanted:
+            texts[keyword.lower()] = _UNPACK[kind](rest)
     return texts
+
+
+def _plain(rest: bytes) -> str:
+    return rest.decode("latin-1")
+
+
+def _compressed(rest: bytes) -> str:
+    return _inflated(rest[1:]).decode("latin-1")
+
+
+def _international(rest: bytes) -> str:
+    packed, text = rest[:1] == b"\1", rest[2:].partition(b"\0")[2].partition(b"\0")[2]
+    return (_inflated(text) if packed else text).decode("utf-8", "replace")
+
+
+_UNPACK = {b"tEXt": _plain, b"zTXt": _compressed, b"iTXt": _international}
+
+
+def _inflated(data: bytes) -> bytes:
+    try:
+        unpacker = zlib.decompressobj()
+        text = unpacker.decompress(data, LARGEST_TEXT)
+    except zlib.error:
+        raise ValueError("a text of the PNG file cannot be unpacked") from None
+    if unpacker.unconsumed_tail:
+        raise ValueError("a text of the PNG file is too large")
+    return text
 
 
 def with_texts(png: bytes, texts: Mapping[str, str]) -> bytes:

@@ -43,13 +43,18 @@ TRIES = 40
 
 @dataclass(frozen=True)
 class Question(Generic[T]):
-    """What is asked: the conversation so far, the model the answer must fit, and the sampling wishes."""
+    """What is asked: the conversation so far, the model the answer must fit, and the sampling wishes.
+
+    *said* stands for *messages* when a stored answer is looked for after a crash: without what may have changed meanwhile and does not
+    make it another question.
+    """
 
     messages: list[Message]
     answer: type[T]
     model: str
     temperature: float | None = None
     seed: int | None = None
+    said: list[Message] | None = None
 
 
 async def ask(question: Question[T], writer: Writer, caller: Caller) -> T:
@@ -107,7 +112,7 @@ class _Conversation(Generic[T]):
             messages = _with_text(messages, prompts.render("schema", schema=json.dumps(schema, ensure_ascii=False)))
         return Request(
             messages=messages + self.turns,
-            said=question.messages + self.turns,
+            said=(question.said or question.messages) + self.turns,
             schema_name=question.answer.__name__,
             schema=schema,
             model=question.model,

@@ -202,7 +202,11 @@ def _kind_of(status: int, code: str) -> str:
         return "unauthorised"
     if status == 429:
         return "overloaded"
-    return "server_error" if status in (408, 409, 425) or status >= 500 else "rejected"
+    return "server_error" if status in (408, 409, 425) or (status >= 500 and status not in _NEVER) else "rejected"
+
+
+_NEVER = (501, 505)
+"""Statuses of a server that will not do this a little later either: not implemented, another HTTP version."""
 
 
 def _from_status(error: openai.APIStatusError) -> Trouble:

@@ -65,8 +65,13 @@ class Author:
         return None
 
     def count(self, field: Field) -> int | None:
-        """As many entries as the prompt names days, where an array holds days or posts and nothing else is said."""
+        """As many entries as the prompt names days, where an array holds days and nothing else is said. What only a thread or a poll has
+        is empty in any other post.
+        """
         items = field.schema.get("items")
+        name, plan = canonical(field.name), self.job.reading.plan
+        if plan and name in ("parts", "poll_options"):
+            return None if name == "parts" and str(plan.get("tweet_format")).lower() == "thread" else 0
         if not isinstance(items, Mapping) or not self.job.reading.dates:
             return None
         kind = subjects.kind_of(field, items)

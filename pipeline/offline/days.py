@@ -10,7 +10,7 @@ from typing import Any
 from pipeline.offline.library import almanac
 from pipeline.offline.moments import SEGMENTS, Moment, Occasion, segment_of, when
 from pipeline.offline.schema_walk import Field
-from pipeline.offline.subjects import forms_for, spread
+from pipeline.offline.subjects import forms_for, known_kinds, spread
 from pipeline.offline.tell_account import generation_facts, scene_prompt
 from pipeline.offline.tell_persona import bound_people
 from pipeline.offline.tellers import Job, Subject
@@ -23,6 +23,8 @@ _FORMATS = {
     "dialogue": ("exchange", "overheard"),
 }
 _START = date(2026, 1, 5)
+_TRIES = 48
+"""Themes tried for one that is new."""
 
 
 # --- posts --------------------------------------------------------------------------------------------------------------------
@@ -126,13 +128,19 @@ def dates_for(job: Job, count: int) -> list[date]:
 
 
 def days(job: Job, count: int) -> list[Subject]:
-    """Plans for *count* days, their kinds spread by the strategy's weights."""
-    kinds = spread(job, count)
-    return [plan(job, day, kind, desc) for day, (kind, desc) in zip(dates_for(job, count), kinds, strict=True)]
+    """Plans for *count* days, each of the kind that is due then; where none is named, the kinds are spread by the strategy's weights."""
+    about = {kind: desc for kind, _, desc in known_kinds(job)}
+    due = job.reading.kinds_due
+    dated = zip(dates_for(job, count), spread(job, count), strict=True)
+    named = [(day, (due[day], about.get(due[day], "")) if due.get(day) else told) for day, told in dated]
+    told = set(job.reading.avoid)
+    return [plan(job, day, kind, desc, told) for day, (kind, desc) in named]
 
 
-def plan(job: Job, day: date, kind: str, desc: str) -> Subject:
-    """One day of the calendar. Its theme, keywords and scene speak of the same few things, so that a tweet can find them again."""
+def plan(job: Job, day: date, kind: str, desc: str, told: set[str]) -> Subject:
+    """One day of the calendar, its theme none of those *told*. Theme, keywords and scene speak of the same few things, so that a tweet can
+    find them again.
+    """
     hours = list(job.world.identity.life.hours)
     clock = str(job.rng.choice(job.reading.fact("posting_times") or hours))
     segment = segment_of(clock)
@@ -159,7 +167,7 @@ def plan(job: Job, day: date, kind: str, desc: str) -> Subject:
             "recommended_time": clock,
             "time_segment": segment,
             "mood": mood,
-            "theme": job.telling.say("theme", **bound),
+            "theme": _theme(job, bound, told),
             "content_direction": lambda: job.telling.say("direction", **bound),
             "outfit_direction": lambda: job.draw("outfit", "any_outfit"),
             "keywords": lambda: _keyword(job, bound),
@@ -168,6 +176,14 @@ def plan(job: Job, day: date, kind: str, desc: str) -> Subject:
             "strategic_flaw": _flaw(job, bound),
         },
     )
+
+
+def _theme(job: Job, bound: Mapping[str, Any], told: set[str]) -> str:
+    """A theme that no other day has, if one is found; it is then told."""
+    drafts = (job.telling.say("theme", **bound) for _ in range(_TRIES))
+    theme = next((draft for draft in drafts if draft not in told), "") or job.telling.say("theme", **bound)
+    told.add(theme)
+    return theme
 
 
 def _keyword(job: Job, bound: Mapping[str, Any]) -> str:

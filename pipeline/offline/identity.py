@@ -1,4 +1,6 @@
-"""Who an answer is about: what the material says, then what the author asks, then what the picture and the seed suggest."""
+"""Who an answer is about: what the author wants changed, then what the material says, then what the author asks, then what the picture and
+the seed suggest.
+"""
 
 from __future__ import annotations
 
@@ -42,22 +44,23 @@ def identify(reading: Reading, sight: Sight | None, root: str) -> Identity:
     """*root* is the seed of everything that neither material nor author decides."""
     asked = _asked(reading)
     rng = random.Random(f"{root}|who")
-    known = reading.fact("name", "persona_name")
-    life = _life(reading, asked, sight, rng)
-    place = _place(reading, asked, life, rng)
-    gender = _gender(reading, asked, rng)
+    change = wishes.understand(reading.change, reading.language)
+    known = change.name or reading.fact("name", "persona_name")
+    life = _changed_life(reading, change) or _life(reading, asked, sight, rng)
+    place = places.find(change.city, reading.language) if change.city else _place(reading, asked, life, rng)
+    gender = change.gender or _gender(reading, asked, rng)
     name = str(known or asked.name or invent_name(reading.language, place.culture, gender, random.Random(f"{root}|name")))
     birthday = _birthday(reading, rng)
     return Identity(
         language=reading.language,
         name=name,
         gender=gender,
-        age=_age(reading, asked, rng),
+        age=change.age or _age(reading, asked, rng),
         birthday=birthday,
         zodiac=str(reading.fact("zodiac") or zodiac_of(birthday, reading.language)),
         place=place,
         life=life,
-        job=_job(reading, asked, life),
+        job=change.job or _job(reading, asked, life),
         palette=_palette(reading, sight, rng),
         light=_light(sight),
         statement=asked.statement,
@@ -88,6 +91,10 @@ def _life(reading: Reading, asked: wishes.Asked, sight: Sight | None, rng: rando
     if life := wishes.match_life(reading.goal, reading.language):
         return life
     return _drawn_to(sight, shelf(reading.language).choosable, rng)
+
+
+def _changed_life(reading: Reading, change: wishes.Asked) -> Life | None:
+    return shelf(reading.language).lives[change.life or FALLBACK] if change.job or change.life else None
 
 
 def _drawn_to(sight: Sight | None, lives: list[Life], rng: random.Random) -> Life:

@@ -22,6 +22,7 @@ _CHINESE = re.compile(r"中文|汉语|华语|普通话|國語|chinese|mandarin|^
 _LOCATION = re.compile(r"^They live here:\s*(.+)$", re.MULTILINE)
 _GOAL = re.compile(r"^The account is for:\s*(.+)$", re.MULTILINE)
 _ASKS = re.compile(r"^The author asks(?: for this change)?:\s*(.+(?:\n(?!\n).+)*)", re.MULTILINE)
+_CHANGE = re.compile(r"^The author asks for this change:\s*(.+(?:\n(?!\n).+)*)", re.MULTILINE)
 _FENCE = re.compile(r"```(?:json)?\s*\n(.*?)```", re.DOTALL)
 _DATE = re.compile(r"\b(\d{4})-(\d{2})-(\d{2})\b")
 _DAYS = re.compile(r"\b(\d{1,3})\s+(?:consecutive\s+)?days\b|(\d{1,3})\s*天")
@@ -60,8 +61,11 @@ class Reading:
     location: str = ""
     goal: str = ""
     asks: tuple[str, ...] = ()
+    change: str = ""
+    """What the author wants changed of the material: here the material no longer counts."""
     avoid: tuple[str, ...] = ()
     dates: tuple[date, ...] = ()
+    kinds_due: Mapping[date, str] = field(default_factory=dict)
     plan: Mapping[str, Any] = field(default_factory=dict)
     earlier_answers: tuple[str, ...] = ()
 
@@ -89,6 +93,7 @@ def read(messages: list[Any], response_format: Mapping[str, Any] | None) -> Read
         bare = _FENCE.sub(" ", bare)
     found = _objects(blocks, bare)
     data = tuple(item.value for item in found)
+    due = _kinds_due(found)
     return Reading(
         language=_language(system, bare),
         text=bare.strip(),
@@ -100,8 +105,10 @@ def read(messages: list[Any], response_format: Mapping[str, Any] | None) -> Read
         location=_last(_LOCATION, bare),
         goal=_last(_GOAL, bare),
         asks=tuple(match.strip() for match in _ASKS.findall(bare)),
+        change=_last(_CHANGE, bare),
         avoid=tuple(_earlier_texts(found, bare)),
-        dates=tuple(_dates(bare, found)),
+        dates=tuple(due) or tuple(_dates(bare, found)),
+        kinds_due=due,
         plan=_plan(data),
         earlier_answers=answers,
     )
@@ -252,6 +259,16 @@ def _dates(said: str, material: tuple[Found, ...]) -> list[date]:
     if found and len(found) <= 2 and days > len(found):
         return [found[0] + timedelta(days=offset) for offset in range(min(days, 366))]
     return found or sorted(set(_valid_dates(" ".join(str(item.nearest.get("date") or "") for item in material))))
+
+
+def _kinds_due(material: tuple[Found, ...]) -> dict[date, str]:
+    """The days that the material lists, each with the kind of tweet that is due then: ``{"days": [{"date": ..., "topic_type": ...}]}``."""
+    listed = next((item.nearest["days"] for item in material if isinstance(item.nearest.get("days"), list)), [])
+    due = {}
+    for entry in listed:
+        if isinstance(entry, dict) and (day := next(_valid_dates(str(entry.get("date") or "")), None)):
+            due[day] = str(entry.get("topic_type") or "")
+    return due
 
 
 def _valid_dates(text: str) -> Iterator[date]:

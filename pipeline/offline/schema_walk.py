@@ -257,6 +257,12 @@ class Walk:
 
     def _another(self, value: Json, field: Field, seen: set[str]) -> Json:
         """A value not among *seen*, for arrays that insist on it."""
+        if "enum" in field.schema or "const" in field.schema:
+            allowed = field.schema.get("enum", [field.schema.get("const")])
+            for candidate in allowed:
+                if _key(candidate) not in seen:
+                    return candidate
+            raise Unwritable("an array asks for more different items than its enum has")
         for step in range(1, 500):
             if isinstance(value, str):
                 candidate: Any = f"{value} {step + 1}"

@@ -147,7 +147,7 @@ class World:
     def facts(self) -> dict[str, Any]:
         """Everything that a template may name and that is the same in all of a persona's texts."""
         who, rng, chinese = self.identity, self.chance("looks"), self.shelf.language == "zh"
-        palette = [*who.palette, *who.palette][:6] or ["grey"] * 6
+        palette = (list(who.palette) * 6)[:6] or ["grey"] * 6
         told = dict(self.told)
         looks = {part: self._look(part, rng) for part in ("hair", "eyes", "build")}
         garment = rng.choice(self.shelf.pools["garment"])

@@ -145,12 +145,12 @@ def open_page(chromium):
         context = chromium.new_context(viewport=viewport, **options)
         contexts.append(context)
         page = context.new_page()
-        page.set_default_timeout(20_000)
+        page.set_default_timeout(45_000)
         page.on("pageerror", lambda error: troubles.append(f"script error: {error}"))
         page.on("dialog", lambda dialog: (troubles.append(f"a dialog: {dialog.message}"), dialog.dismiss()))
         page.on("request", lambda request: troubles.extend(_foreign(request.url)))
         page.goto(url)
-        page.wait_for_selector("#view .persona")
+        page.wait_for_selector("body[data-ready]")  # the server has answered: from now on nothing that is done is lost
         return page
 
     yield open_

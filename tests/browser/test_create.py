@@ -6,6 +6,7 @@ import json
 import re
 
 import pytest
+from gradio_client import Client
 
 from pipeline.formats.png_chunks import read_texts
 
@@ -184,6 +185,43 @@ def test_the_page_can_be_worked_by_keyboard(shared_site, open_page):
     page.focus("#generate")
     page.keyboard.press("Enter")
     wait_until_written(page)
+    page.focus("#stage-core [role=tab]:nth-child(2)")
+    page.keyboard.press("Enter")
+    page.wait_for_selector("#stage-core pre")
+    assert page.evaluate("document.activeElement.matches('#stage-core [role=tab][aria-selected=true]')"), "the focus is not lost"
     page.focus("#stage-core .fold")
     page.keyboard.press("Enter")
     assert page.get_attribute("#stage-core .fold", "aria-expanded") == "false"
+    page.keyboard.press("Enter")
+    assert page.get_attribute("#stage-core .fold", "aria-expanded") == "true", "nor here"
+
+
+def test_a_double_click_is_one_persona(shared_site, open_page):
+    page = open_page(shared_site.url)
+    page.click("#samples [data-sample='tide-keeper']")
+    page.wait_for_selector("#picture img")
+    before = _newest(shared_site)
+    page.dblclick("#generate")
+    wait_until_written(page)
+    assert len(_newest(shared_site) - before) == 1
+
+
+def _newest(site):
+    client = Client(site.url, verbose=False)
+    known = {persona["id"] for persona in client.predict(api_name="/personas")}
+    client.close()
+    return known
+
+
+def test_a_text_can_be_copied_where_a_page_over_plain_http_has_no_clipboard(shared_site, open_page):
+    page = open_page(shared_site.url)
+    choose(page, SAMPLES / "tide-keeper.jpg")
+    page.click("#generate")
+    wait_until_written(page)
+    page.evaluate("Object.defineProperty(navigator, 'clipboard', {value: undefined})")
+    page.evaluate("document.addEventListener('copy', () => (window.copied = document.activeElement.value))")
+    page.click("#stage-visual .prompt button")
+    assert page.evaluate("window.copied") == page.inner_text("#stage-visual .prompt code")
+    page.click("#stage-visual .prompt button")
+    page.wait_for_selector("#stage-visual .prompt button:text-is('Copied')")
+    page.wait_for_selector("#stage-visual .prompt button:text-is('Copy')")

@@ -48,17 +48,18 @@ def test_stopping_leaves_what_is_done_and_the_rest_can_be_written_later(start_si
     wait_until_written(page)
 
 
-def test_a_job_goes_on_by_itself_after_kill_9_and_the_open_page_finds_it(start_site, open_page, offline_server):
+def test_a_job_goes_on_by_itself_after_kill_9_and_the_reloaded_page_finds_it(start_site, open_page, offline_server):
     writer = offline_server("--latency", "1")
     site = start_site(OPENAI_BASE_URL=writer.url)
     page = open_page(site.url)
     choose(page, SAMPLES / "tram-in-rain.jpg")
     page.click("#generate")
     page.wait_for_selector("#stage-core.done")
+    address = page.url
+    page.close()
     site.kill()
     site.start()
-    page.goto(page.url)
-    wait_until_written(page)
+    wait_until_written(open_page(address))
     asked = [line["schema"] for line in writer.log("begin")]
     assert asked.count("CorePersona") == 1, "the stage that was done was not asked for twice"
 
@@ -92,6 +93,7 @@ def test_hostile_text_is_shown_as_text_everywhere(start_site, open_page):
     assert page.input_value(".rename input").startswith("<img src=x")
     assert "<img src=x" in page.inner_text("#recent")
     assert page.locator(".persona img[src='x'], #recent img[src='x']").count() == 0
+    assert page.locator("#notice .notice").count() == 0, "a persona that no job writes is no trouble"
 
 
 def _hostile_persona(data):

@@ -13,7 +13,7 @@ import pytest
 from errors import ConflictError
 from pages import language
 from pages.shell import complete
-from pipeline import uploads
+from pipeline import problems, uploads
 from storage import database
 
 ROOT = Path(__file__).resolve().parent.parent.parent
@@ -40,7 +40,13 @@ def test_every_text_that_scripts_and_pages_use_exists():
 
 def _sentences():
     """Every sentence of an error that a page may show: literal templates of what is raised below the pages, and those in tables."""
-    tables = [uploads._PROBLEMS.values(), database._PASSING.values(), database._LASTING.values(), [database._CLOSED]]
+    tables = [
+        uploads._PROBLEMS.values(),
+        database._PASSING.values(),
+        database._LASTING.values(),
+        [database._CLOSED],
+        problems.SENTENCES.values(),
+    ]
     yield from (sentence for table in tables for sentence in table)
     for room in ("pipeline", "storage", "pages"):
         for file in (ROOT / room).rglob("*.py"):
@@ -48,12 +54,14 @@ def _sentences():
                 continue
             for node in ast.walk(ast.parse(file.read_text("utf-8"))):
                 called = getattr(getattr(node, "func", None), "id", "")
-                if called in ("StudioError", "UploadError", "NotFoundError", "ConflictError") and isinstance(node.args[0], ast.Constant):
+                if called in ("StudioError", "UploadError", "NotFoundError", "ConflictError", "Remark") and isinstance(
+                    node.args[0], ast.Constant
+                ):
                     yield node.args[0].value
 
 
 def test_every_sentence_of_an_error_has_a_chinese_one_with_the_same_fields():
-    known = json.loads((language.FOLDER / "errors.zh.json").read_text("utf-8"))
+    known = json.loads((language.FOLDER / "zh" / "errors.json").read_text("utf-8"))
     for sentence in _sentences():
         assert sentence in known, sentence
         assert fields(sentence) == fields(known[sentence])

@@ -134,3 +134,14 @@ def test_a_digest_changes_with_stage_model_and_prompt_and_with_nothing_else(monk
     assert digest == blind.digest(network, "model"), "it neither sees the picture nor needs the strategy"
     monkeypatch.setattr(stages.prompts, "version", lambda *_: "newer")
     assert digest != MATERIAL.digest(network, "model")
+
+
+def test_a_stale_stage_says_which_of_its_needs_changed():
+    made = {
+        "core": {"output_hash": "new", "made_from": {}},
+        "strategy": {"output_hash": "s", "made_from": {"core": "old"}},
+        "examples": {"output_hash": "e", "made_from": {"core": "new", "strategy": "s"}},
+        "network": {"output_hash": "n", "made_from": {"core": "new"}},
+    }
+    assert stages.changed(made) == {"strategy": ["core"], "examples": ["strategy"]}
+    assert stages.stale(made) == ["strategy", "examples"]

@@ -192,7 +192,7 @@ async def test_a_server_that_is_down_is_named_soon_and_the_stage_retried_when_it
 async def test_a_person_does_not_wait_for_a_batch(open_studio, begin, offline_server):
     server = offline_server("--latency", "0.05")
     async with open_studio(server.url, max_concurrent=2) as studio:
-        batch = [await begin(studio, number, priority=5) for number in range(2, 10)]
+        batch = [await begin(studio, number, priority=5) for number in range(2, 20)]
         await until(lambda: studio.gate.waiting > 5)
         job_id, persona_id = await begin(studio)
         await end_of(studio, job_id)

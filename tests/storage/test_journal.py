@@ -343,3 +343,36 @@ async def test_a_job_that_does_not_exist_is_said_so(store):
         store.read(jobs.get, "nowhere")
     assert not await store.write(jobs.adopt, "nowhere", "me", lambda _: True, NOW)
     assert store.read(jobs.statuses, []) == {}
+
+
+async def test_the_newest_step_of_each_stage_is_found_among_all_jobs_of_a_kind(store):
+    now = datetime(2026, 11, 24, tzinfo=UTC)
+    again = [jobs.NewStep("anna", "strategy")]
+    for job_id, kind, steps in (("1", "persona", STEPS), ("2", "persona", again), ("3", "tweets", [jobs.NewStep("anna", "core")])):
+        await store.write(jobs.create, job_id, kind, "A job", steps, params={}, priority=0, now=now)
+    await store.write(jobs.cancel, "2", now)
+    newest = store.read(jobs.newest_steps, "persona", ["anna", "bert", "nobody"])
+    found = {(item, key): (step["job_id"], step["job_status"]) for item, steps in newest.items() for key, step in steps.items()}
+    assert found == {
+        ("anna", "core"): ("1", "queued"),
+        ("anna", "strategy"): ("2", "cancelled"),
+        ("anna", "examples"): ("1", "queued"),
+        ("bert", "core"): ("1", "queued"),
+        ("bert", "meets"): ("1", "queued"),
+    }
+    assert [key for key, step in newest["anna"].items() if jobs.is_open(step)] == ["core", "examples"]
+    assert store.read(jobs.open_jobs, "persona", "anna", ["strategy"]) == ["1"]
+
+
+async def test_what_is_forgotten_leaves_every_job_and_ends_those_about_nothing_else(store):
+    now = datetime(2026, 11, 24, tzinfo=UTC)
+    alone = [jobs.NewStep("anna", "visual"), jobs.NewStep("anna:00001", "tweet", (("anna", "visual"),))]
+    for job_id, steps in (("1", STEPS), ("2", alone), ("3", [jobs.NewStep("annabel", "core")])):
+        await store.write(jobs.create, job_id, "persona", "A job", steps, params={}, priority=0, now=now)
+    assert await store.write(jobs.forget, "anna", now) == [("1", False), ("2", True)]
+    assert {(step["item"], step["stage"]) for job_id in "123" for step in store.read(jobs.steps, job_id)} == {
+        ("bert", "core"),
+        ("bert", "meets"),
+        ("annabel", "core"),
+    }
+    assert [store.read(jobs.get, job_id)["status"] for job_id in "123"] == ["queued", "cancelled", "queued"]

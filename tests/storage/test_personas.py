@@ -182,10 +182,47 @@ async def test_pages_go_from_the_newest_down_by_key_and_miss_none(store):
     assert (oldest["stages"], oldest["archetype"]) == (0, None)
 
 
-async def test_the_personas_of_a_job_come_in_the_order_in_which_they_were_made(store):
-    ids = [await make(store, new_id()) for _ in range(20)]
-    await make(store, new_id(), job_id="another")
-    assert [persona["id"] for persona in store.read(personas.of_job, "job")] == ids
+async def test_names_come_in_the_order_asked_for_and_only_of_those_that_exist(store):
+    ids = [await make(store, new_id(), name=f"name {number}") for number in range(3)]
+    assert store.read(personas.names, [ids[2], "nobody", ids[0]]) == {ids[2]: "name 2", ids[0]: "name 0"}
+
+
+async def test_the_card_of_an_import_is_kept_as_it_was(store):
+    await make(store)
+    assert store.read(personas.card, "anna") is None
+    card = {"data": {"name": "夜", "big": 2**80, "text": "\x00\n"}}
+    await store.write(personas.keep_card, "anna", "v2", card, NOW)
+    assert store.read(personas.card, "anna") == card
+
+
+async def test_versions_come_newest_first_with_what_they_were_made_from(store):
+    await make(store)
+    for number in (1, 2):
+        await save(store, output={"n": number}, made_from={"core": "x"}, instruction=f"i{number}")
+    assert [
+        (made["version"], made["output"], made["made_from"], made["instruction"]) for made in store.read(personas.versions, "anna", "core")
+    ] == [
+        (2, {"n": 2}, {"core": "x"}, "i2"),
+        (1, {"n": 1}, {"core": "x"}, "i1"),
+    ]
+    (core,) = store.read(personas.hashes, ["anna"])["anna"].values()
+    assert (core["version"], core["output_hash"]) == (2, output_hash({"n": 2}))
+    assert store.read(personas.versions, "anna", "visual") == []
+    with pytest.raises(NotFoundError):
+        store.read(personas.versions, "nobody", "core")
+
+
+async def test_a_deleted_persona_is_gone_with_all_it_had(store):
+    await make(store)
+    await make(store, "bert")
+    await save(store)
+    await store.write(personas.keep_card, "anna", "v2", {}, NOW)
+    await store.write(personas.delete, "anna")
+    assert store.read(personas.hashes, ["anna"]) == {"anna": {}}
+    assert store.read(personas.card, "anna") is None
+    assert list(store.read(personas.names, ["anna", "bert"])) == ["bert"]
+    with pytest.raises(NotFoundError):
+        await store.write(personas.delete, "anna")
 
 
 async def test_deleting_a_persona_takes_its_stages_along(store):

@@ -157,10 +157,7 @@ def test_the_same_schema_and_seed_give_the_same_answer(schema):
     [
         {"type": "string", "pattern": "^a$", "minLength": 5},
         {"type": "integer", "minimum": 5, "maximum": 4},
-        pytest.param(
-            {"type": "array", "items": {"enum": ["a", "b"]}, "uniqueItems": True, "minItems": 3},
-            marks=pytest.mark.xfail(strict=True, reason="the walk adds a value that is not in the enum"),
-        ),
+        {"type": "array", "items": {"enum": ["a", "b"]}, "uniqueItems": True, "minItems": 3},
         {"$ref": "#/$defs/nowhere"},
         {"$ref": "https://example.org/schema.json"},
         {"$defs": {"loop": {"$ref": "#/$defs/loop"}}, "$ref": "#/$defs/loop"},

@@ -1,0 +1,170 @@
+"""Tweets and calendars for the personas of files."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from cli import outputs
+from cli.orders import Batch, BatchOrder, CalendarOrder, Failure, FilesOrder
+from cli.progress import Place, plain
+from cli.session import BATCH, Session, unusable, utf8
+from errors import StorageError, StudioError, UploadError
+from pipeline.tweet_steps import CALENDAR, TWEET, Order
+
+FLAG = "--output-dir"
+SLOTS_SHOWN = 10
+
+
+@dataclass(frozen=True)
+class Source:
+    """A persona's file, what it is called, its calendar's file, and where what is written for it goes."""
+
+    persona: Path
+    label: str
+    calendar: Path | None
+    target: Path
+
+
+@dataclass(frozen=True)
+class Ready:
+    """A source whose files were taken in."""
+
+    source: Source
+    persona_id: str
+    calendar_id: str | None
+
+
+class Batches:
+    """Starts jobs that write tweets and calendars, and knows what is to be made of them."""
+
+    def __init__(self, session: Session) -> None:
+        self._session = session
+
+    def sort_out(self, order: FilesOrder) -> list[Source]:
+        """The files that are there; the others fail. Touches nothing."""
+        calendars = order.calendars if isinstance(order, BatchOrder) else ()
+        targets = outputs.in_folder(order.personas, order.folder, order.ending, FLAG, spared=[*order.personas, *calendars])
+        named = Counter(persona.name for persona in order.personas)
+        sources = []
+        for persona, calendar, target in zip(order.personas, calendars or [None] * len(targets), targets, strict=True):
+            label = utf8(persona.name if named[persona.name] == 1 else str(persona))
+            bad = [(path, kind) for path, kind in ((persona, "persona"), (calendar, "calendar file")) if path and unusable(path)]
+            for path, kind in bad[:1]:
+                self._session.fail(Failure(persona=label, reason=f"{utf8(str(path))} {unusable(path)}", kind=kind))
+            if not bad:
+                sources.append(Source(persona, label, calendar, target))
+        return sources
+
+    async def write(self, order: FilesOrder, sources: Sequence[Source]) -> None:
+        """Write what is ordered for each of *sources* that can be used."""
+        outputs.make_folders([source.target for source in sources], FLAG)
+        ready: list[Ready] = []
+        for source in sources:  # one after the other: of two files with the same content each is to have a persona of its own
+            found = await self._take_in(source, [other.persona_id for other in ready])
+            if found:
+                ready.append(found)
+        if ready:
+            await self._session.begin(self._start(order, ready))
+
+    async def _take_in(self, source: Source, taken: Sequence[str]) -> Ready | None:
+        files, kind = self._session.studio.files, "persona"
+        try:
+            persona = await files.persona(await self._read(source.persona), source.persona.name, taken)
+            self._remark(source.persona, persona.remarks)
+            kind = "calendar file"
+            calendar_id = None
+            if source.calendar:
+                content = await self._read(source.calendar)
+                calendar_id, remarks = await files.calendar(persona.persona_id, content, source.calendar.name)
+                self._remark(source.calendar, remarks)
+        except StorageError:
+            raise
+        except StudioError as error:
+            self._session.fail(Failure(persona=source.label, reason=str(error), kind=kind))
+            return None
+        return Ready(source, persona.persona_id, calendar_id)
+
+    async def _read(self, path: Path) -> bytes:
+        return await asyncio.to_thread(_content, path, self._session.settings.max_upload_mb)
+
+    def _remark(self, path: Path, remarks: Sequence[str]) -> None:
+        for remark in remarks:
+            self._session.progress.note(plain(f"{path.name}: {remark}"))
+
+    async def _start(self, order: FilesOrder, ready: Sequence[Ready]) -> str:
+        tweets = self._session.studio.tweets
+        extra = {"sources": [found.source.label for found in ready], "outputs": [str(found.source.target) for found in ready]}
+        if isinstance(order, CalendarOrder):
+            return await tweets.start_calendar(ready[0].persona_id, order.days, order.start, extra=extra)
+        orders = [Order(found.persona_id, order.count, found.calendar_id, order.start) for found in ready]
+        return await tweets.start(orders, priority=BATCH if order.several else 0, extra=extra)
+
+    # What a session asks
+
+    async def content(self, job: Mapping[str, Any], persona_id: str) -> bytes:
+        """The persona's tweets, or its calendar where the job writes no tweets."""
+        files = self._session.studio.files
+        if _what(job["steps"], persona_id) == CALENDAR:
+            return await files.calendar_of_job(job["id"], persona_id)
+        return await files.tweets_of_job(job["id"], persona_id, job["params"]["orders"][persona_id]["count"])
+
+    async def account(self, job: dict[str, Any], place: Place, label: str, steps: Sequence[Mapping[str, Any]], *, over: bool) -> None:
+        """Say in the report what there is for a persona."""
+        report, what = self._session.report, _what(steps, place[1])
+        wanted = [step for step in steps if what == CALENDAR or step["stage"] == TWEET]
+        done = sum(step["status"] == "done" for step in wanted)
+        complete = all(step["status"] == "done" for step in steps)
+        status = "complete" if complete else "unfinished" if not over else "partial" if done else "failed"
+        report.failed += _failures(label, steps)
+        if over and not complete and not any(step["status"] == "failed" for step in steps):
+            report.failed.append(Failure(persona=label, reason="was cancelled before it was complete.", kind="cancelled"))
+        file = await self._session.deliver(place) if status in ("complete", "partial") else ""
+        report.done += status == "complete"
+        named = "calendar" if what == CALENDAR else "tweets"
+        report.batches.append(Batch(place[1], label, named, status, done, len(wanted), job["id"], file))
+
+    def unwritten(self, label: str, reason: str) -> Failure:
+        """That the persona's file could not be written."""
+        return Failure(persona=label, reason=reason, kind="file")
+
+
+def _content(path: Path, limit_mb: float) -> bytes:
+    """What is in a file. Raises :class:`UploadError`."""
+    if not path.is_file():
+        raise UploadError("{name} is not a file.", name=path.name)
+    try:
+        size = path.stat().st_size / 2**20
+        if size <= limit_mb:
+            return path.read_bytes()
+    except OSError as error:
+        raise UploadError("{name} cannot be read: {why}.", name=path.name, why=error.strerror or error) from None
+    raise UploadError("{name} has {size:.1f} MB; the limit is {limit:g} MB (MAX_UPLOAD_MB).", name=path.name, size=size, limit=limit_mb)
+
+
+def _what(steps: Sequence[Mapping[str, Any]], persona_id: str) -> str:
+    """What a job writes for a persona in the end."""
+    return TWEET if any(step["stage"] == TWEET and step["item"].startswith(f"{persona_id}:") for step in steps) else CALENDAR
+
+
+def _failures(label: str, steps: Sequence[Mapping[str, Any]]) -> list[Failure]:
+    """One for each reason, with the tweets that failed for it."""
+    slots: dict[tuple[str, str, str], list[str]] = {}
+    for step in steps:
+        if step["status"] == "failed":
+            key = (step["stage"], step["error_kind"] or "", step["error"] or "")
+            slots.setdefault(key, []).append(str(int(step["item"].rpartition(":")[2])) if step["stage"] == TWEET else "")
+    return [
+        Failure(persona=label, reason=reason, kind=kind, stage=_named(stage, slots[stage, kind, reason])) for stage, kind, reason in slots
+    ]
+
+
+def _named(stage: str, slots: Sequence[str]) -> str:
+    if stage != TWEET:
+        return stage
+    shown = ", ".join(slots[:SLOTS_SHOWN]) + (f" and {len(slots) - SLOTS_SHOWN} more" if len(slots) > SLOTS_SHOWN else "")
+    return f"tweet{'s' if len(slots) > 1 else ''} {shown}"

@@ -1,0 +1,70 @@
+"""The strip of a persona's tweets on Create: they are ordered there, and fill in while they are written.
+
+It is a card of its own. The persona that the page shows is told to its script by an event of the page's (``studio-persona``), so nothing
+that happens here touches the persona's panels.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+import gradio as gr
+from pydantic import Field
+
+from pages.components.asked import Answer, Asked, answering
+from pages.components.card import card
+from pages.tweet_filters import DayOrNothing, Id
+from pipeline.studio import Studio
+from pipeline.tweet_desk import Filters
+from pipeline.tweet_steps import Order
+
+MOST = 50
+"""Tweets that are ordered at once here; Batch takes more."""
+_SHOWN = ("id", "slot", "text", "badges", "date", "time", "status", "length", "parts")
+
+
+class _Persona(Asked):
+    persona: Id
+
+
+class _Order(_Persona):
+    count: Annotated[int, Field(ge=1, le=MOST)]
+    start: DayOrNothing = ""
+
+
+def tweet_strip(studio: Studio) -> gr.HTML:
+    """The form and the strip, hidden until the page shows a persona that is complete."""
+
+    async def strip(asked: _Persona) -> Answer:
+        """The newest job that writes tweets of the persona, and the tweets that came of it: ``{job, tweets}``."""
+        job_id = await studio.tweets.newest_job(asked.persona)
+        if job_id is None:
+            return {"job": None, "tweets": []}
+        batch = await studio.tweets.batch(job_id)
+        mine = next((persona for persona in batch["personas"] if persona["id"] == asked.persona), None)
+        if mine is None:
+            return {"job": None, "tweets": []}
+        tweets = await studio.tweets.page(Filters(persona_ids=(asked.persona,), job_id=job_id), limit=MOST)
+        reasons = [failure["reason"] for failure in batch["failures"] if failure["persona"] == asked.persona]
+        job = {"id": job_id, "status": batch["status"], **mine["tweets"], "calendar": mine["calendar"], "reason": next(iter(reasons), "")}
+        return {"job": job, "tweets": [_narrow(tweet) for tweet in tweets]}
+
+    async def write(asked: _Order) -> Answer:
+        """Start writing, ahead of every batch: a person waits."""
+        await studio.tweets.start([Order(asked.persona, asked.count, None, asked.start)], priority=0)
+        return await strip(asked)
+
+    async def again(asked: _Persona) -> Answer:
+        """Write what failed or was stopped."""
+        job_id = await studio.tweets.newest_job(asked.persona)
+        if job_id:
+            await studio.resume(job_id)
+        return await strip(asked)
+
+    language = studio.settings.ui_language
+    functions = [answering(_Persona, strip, language), answering(_Order, write, language), answering(_Persona, again, language)]
+    return card("strip", value=MOST, elem_id="strip", server_functions=functions)
+
+
+def _narrow(tweet: dict[str, Any]) -> dict[str, Any]:
+    return {key: tweet[key] for key in _SHOWN}

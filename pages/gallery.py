@@ -1,0 +1,202 @@
+"""Gallery: tweets are looked through, edited, approved or rejected, by the hundred and from the keyboard.
+
+The page is one card. Its script asks for pages of tweets and keeps them up to date; what it can ask for are the methods of
+:class:`_Calls`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from typing import Annotated, Any, Literal
+
+import gradio as gr
+from pydantic import Field
+
+from errors import ConflictError, NotFoundError
+from pages import frame
+from pages.components.asked import Answer, Asked, answering
+from pages.components.card import card
+from pages.tweet_filters import Id, Wanted
+from pipeline.studio import Studio
+from pipeline.tweet_desk import LONGEST_EDIT, Filters
+
+PAGE = 48
+MOST_NEW = 100
+"""New tweets that are counted; of more the page says that there are more."""
+SCRIPTS = ("gallery_length", "gallery_card", "gallery_edit", "gallery_filters", "gallery_pages", "gallery_review", "gallery")
+SHOWN = (
+    *("id", "number", "persona_id", "persona_name", "persona_picture", "status", "text", "parts", "poll", "hashtags", "date", "time"),
+    *("topic_type", "mood", "tweet_format", "length", "badges", "version", "revision"),
+)
+"""What a card needs of a tweet at once."""
+TOLD = ("plan", "alt_text", "image", "time_segment", "made_by", "created_at", "updated_at")
+"""What it shows when asked."""
+
+Status = Literal["draft", "approved", "rejected"]
+Number = Annotated[int, Field(ge=0, le=2**53)]
+Ids = Annotated[list[Id], Field(max_length=5000)]
+
+
+def build(studio: Studio) -> None:
+    """Lay the page out and wire it."""
+    head = frame.header(studio)
+    calls = _Calls(studio)
+    language = studio.settings.ui_language
+    functions = [
+        answering(_Find, calls.find, language),
+        answering(_Which, calls.counts, language),
+        answering(_News, calls.news, language),
+        answering(_One, calls.told, language),
+        answering(_Edit, calls.edit, language),
+        answering(_Review, calls.review, language),
+        answering(_Undo, calls.undo, language),
+        answering(_Rewrite, calls.rewrite, language),
+        answering(_One, calls.versions, language),
+        answering(_Restore, calls.restore, language),
+    ]
+    card(*SCRIPTS, value=PAGE, elem_id="gallery", server_functions=functions)
+    frame.footer()
+    gr.on(None, lambda: frame.banners(studio), None, head, show_progress="hidden", api_visibility="private")
+
+
+class _Which(Asked):
+    filters: Wanted
+
+
+class _Find(_Which):
+    before: Number | None = None
+
+
+class _News(_Which):
+    after: Number
+    rewriting: list[Id] = Field([], max_length=200)
+
+
+class _One(Asked):
+    id: Id
+
+
+class _Edit(_One):
+    text: Annotated[str, Field(max_length=2 * LONGEST_EDIT)]
+    revision: Number
+
+
+class _Review(Asked):
+    ids: Ids
+    status: Status
+
+
+class _Undo(Asked):
+    before: Annotated[list[Annotated[tuple[Id, Status], Field(strict=False)]], Field(max_length=5000)]  # JSON has no tuples
+
+
+class _Rewrite(_One):
+    instruction: Annotated[str, Field(max_length=2000)] = ""
+
+
+class _Restore(_One):
+    version: Number
+    revision: Number
+
+
+class _Calls:
+    """What the page's script may ask for."""
+
+    def __init__(self, studio: Studio) -> None:
+        self.studio = studio
+
+    async def find(self, asked: _Find) -> Answer:
+        """A page of tweets, newest first; and, with the first page, the newest of all."""
+        tweets = self.studio.tweets
+        if asked.before is not None:
+            return {"tweets": await self._shown(await tweets.page(asked.filters.filters(), before=asked.before, limit=PAGE))}
+        # The newest first: a tweet that is saved in between is then counted as new, and not lost.
+        newest = await self._newest()
+        return {"tweets": await self._shown(await tweets.page(asked.filters.filters(), limit=PAGE)), "newest": newest}
+
+    async def counts(self, asked: _Which) -> Answer:
+        """How many tweets there are, and what they can be filtered by."""
+        tweets = self.studio.tweets
+        count, facets = await asyncio.gather(tweets.count(asked.filters.filters()), tweets.facets())
+        return {"count": count, "facets": facets}
+
+    async def news(self, asked: _News) -> Answer:
+        """How many tweets came after number *after* that belong on the page, and what became of those that are being rewritten."""
+        newest, fresh = await self._newest(), 0
+        if newest > asked.after:
+            found = await self.studio.tweets.page(asked.filters.filters(), limit=MOST_NEW)
+            fresh = sum(tweet["number"] > asked.after for tweet in found)
+        return {"fresh": fresh, "rewritten": await self._rewritten(asked.rewriting)}
+
+    async def _rewritten(self, ids: Sequence[str]) -> list[Answer]:
+        """The tweets whose rewriting has ended, with the reason where it failed."""
+        states = await self.studio.tweets.rewrites(ids) if ids else {}
+        ended = []
+        for tweet_id, state in states.items():
+            if state["open"]:
+                continue
+            try:
+                tweet = _narrow(await self.studio.tweets.tweet(tweet_id))
+            except NotFoundError:
+                continue
+            ended.append({**tweet, "failed": state["error"] or "", "failed_kind": state["error_kind"] or ""})
+        return ended
+
+    async def told(self, asked: _One) -> Answer:
+        """Everything else about a tweet: its plan, its picture, the tweets that its badges name."""
+        tweet = await self.studio.tweets.tweet(asked.id)
+        others = {badge["detail"] for badge in tweet["badges"] if badge["kind"] == "near_duplicate"}
+        return {**{key: tweet[key] for key in TOLD}, "others": [text for other in others if (text := await self._text(other))]}
+
+    async def _text(self, tweet_id: str) -> str:
+        try:
+            return (await self.studio.tweets.tweet(tweet_id))["text"]
+        except NotFoundError:
+            return ""
+
+    async def edit(self, asked: _Edit) -> Answer:
+        """Store what was typed. Where somebody else was faster, their tweet comes with the refusal as ``theirs``."""
+        try:
+            return {"tweet": _narrow(await self.studio.tweets.edit(asked.id, asked.text, asked.revision))}
+        except ConflictError:
+            now = await self.studio.tweets.tweet(asked.id)
+            if now["revision"] == asked.revision:
+                raise
+            return {"theirs": _narrow(now)}
+
+    async def review(self, asked: _Review) -> Answer:
+        """Approve, reject or set back to draft. ``changed`` is what undoes it."""
+        return {"changed": await self.studio.tweets.set_status(asked.ids, asked.status)}
+
+    async def undo(self, asked: _Undo) -> Answer:
+        """Give tweets back the statuses that they had."""
+        return {"undone": await self.studio.tweets.undo(asked.before)}
+
+    async def rewrite(self, asked: _Rewrite) -> Answer:
+        """Have a tweet written anew; ``news`` says when it is done."""
+        if (await self.studio.tweets.rewrites([asked.id])).get(asked.id, {}).get("open"):
+            raise ConflictError("This tweet is being rewritten already.")
+        return {"job": await self.studio.tweets.rewrite(asked.id, asked.instruction)}
+
+    async def versions(self, asked: _One) -> Answer:
+        """All versions of a tweet, newest first."""
+        keys = ("version", "text", "parts", "made_by", "instruction", "created_at")
+        return {"versions": [{key: version[key] for key in keys} for version in await self.studio.tweets.versions(asked.id)]}
+
+    async def restore(self, asked: _Restore) -> Answer:
+        """Bring a version back."""
+        return {"tweet": _narrow(await self.studio.tweets.restore(asked.id, asked.version, asked.revision))}
+
+    async def _newest(self) -> int:
+        found = await self.studio.tweets.page(Filters(), limit=1)
+        return found[0]["number"] if found else 0
+
+    async def _shown(self, tweets: Sequence[Answer]) -> list[Answer]:
+        """The tweets as cards need them, with the mark of those that are being rewritten."""
+        states = await self.studio.tweets.rewrites([tweet["id"] for tweet in tweets]) if tweets else {}
+        return [{**_narrow(tweet), "rewriting": states.get(tweet["id"], {}).get("open", False)} for tweet in tweets]
+
+
+def _narrow(tweet: Answer) -> dict[str, Any]:
+    return {key: tweet[key] for key in SHOWN}

@@ -1,0 +1,344 @@
+"""Everything that is done with tweets and calendars: `studio.tweets`."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from sqlite_utils import Database
+
+from errors import ConflictError
+from pipeline import calendar, checks, tweet_files, tweet_steps, tweets
+from pipeline.formats import tables
+from pipeline.formats.calendars import read_calendar
+from pipeline.jobs import Jobs, Result, Step
+from pipeline.llm.client import Message
+from pipeline.llm.gate import Gate
+from pipeline.llm.usage import Prices
+from pipeline.tweet_steps import Order, TweetWork
+from storage import calendars, calls, personas
+from storage import jobs as journal
+from storage import tweets as table
+from storage.clock import new_id
+from storage.database import Store, Transaction
+from storage.jobs import NewStep
+from storage.tweets import Filters
+
+MOST_TWEETS = 20_000
+"""Tweets of one job."""
+LONGEST_EDIT = 10_000
+"""Characters of a tweet that an author may store; what is over a network's limit gets its badge."""
+REWRITE = "rewrite"
+REASONS = 200
+"""Failures of a job that are listed with their reasons."""
+USUAL_SECONDS = 3.0
+"""How long a call takes as long as none was measured: the figure of the user's own note."""
+USUAL_ANSWER = 260
+"""Tokens of a tweet's answer as long as none was measured."""
+
+
+@dataclass(frozen=True)
+class Forecast:
+    """What a batch will take: LLM calls, tokens in and out, seconds, and US dollars where a price is known."""
+
+    calls: int
+    prompt_tokens: int
+    completion_tokens: int
+    seconds: float
+    cost: float | None
+
+
+class TweetDesk:
+    """Part of the Studio, which makes it. *by* is whoever reviews; ``author`` as long as there are no logins."""
+
+    def __init__(self, store: Store, jobs: Jobs, work: TweetWork, gate: Gate, prices: Prices) -> None:
+        self._store = store
+        self._jobs = jobs
+        self._work = work
+        self._gate = gate
+        self._prices = prices
+
+    # Writing
+
+    async def start(
+        self,
+        orders: Sequence[Order],
+        *,
+        context: Mapping[str, Any] | None = None,
+        priority: int = 10,
+        title: str = "",
+        extra: dict[str, Any] | None = None,
+    ) -> str:
+        """Start a job that writes tweets. Returns its id. *priority* 0 is for a person who waits. *extra* is kept in the job's params.
+
+        Raises :class:`ConflictError` for an empty or an absurd order, :class:`NotFoundError` for an unknown persona or calendar.
+        """
+        total = sum(order.count for order in orders)
+        if not orders or any(order.count < 1 for order in orders):
+            raise ConflictError("Say for whom, and at least 1 tweet for each.")
+        if total > MOST_TWEETS:
+            raise ConflictError("{total} tweets are too many for one job; the limit is {limit}.", total=total, limit=MOST_TWEETS)
+        if len({order.persona_id for order in orders}) < len(orders):
+            raise ConflictError("A persona stands twice in this batch.")
+        names = [(await self._store.fetch(personas.get, order.persona_id))["name"] for order in orders]
+        for order in orders:
+            if order.calendar_id:
+                await self._store.fetch(calendars.body, order.calendar_id)
+        params = {
+            **(extra or {}),
+            "orders": {order.persona_id: {"count": order.count, "calendar": order.calendar_id, "start": order.start} for order in orders},
+            "personas": [order.persona_id for order in orders],
+            "context": dict(context or {}),
+        }
+        shown = title or (f"{names[0]}: {total} tweets" if len(names) == 1 else f"{len(names)} personas, {total} tweets")
+        return await self._jobs.submit(tweet_steps.KIND, shown, tweet_steps.graph(orders), params=params, priority=priority)
+
+    async def start_calendar(
+        self, persona_id: str, days: int, start: str = "", *, priority: int = 0, extra: dict[str, Any] | None = None
+    ) -> str:
+        """Start a job that writes a calendar and no tweets. Returns its id; *start* as :class:`Order` has it, *extra* as :meth:`start`.
+
+        Raises :class:`ConflictError` for an absurd number of days, :class:`NotFoundError` for an unknown persona.
+        """
+        if not 1 <= days <= calendar.MOST_DAYS:
+            raise ConflictError("A calendar has 1 to {limit} days.", limit=calendar.MOST_DAYS)
+        name = (await self._store.fetch(personas.get, persona_id))["name"]
+        params = {
+            **(extra or {}),
+            "orders": {persona_id: {"count": days, "calendar": None, "start": start}},
+            "personas": [persona_id],
+        }
+        steps = [NewStep(persona_id, tweet_steps.CALENDAR)]
+        return await self._jobs.submit(tweet_steps.KIND, f"{name}: {days} days", steps, params=params, priority=priority)
+
+    async def forecast(self, orders: Sequence[Order]) -> Forecast:
+        """What :meth:`start` with these orders will take, from what calls took here before, else from usual figures."""
+        count = sum(order.count for order in orders)
+        calendar_calls = sum(calendar.calls_for(order.count) for order in orders if order.calendar_id is None)
+        past = await self._store.fetch(calls.averages, tweet_steps.TWEET)
+        into = past["prompt_tokens"] or await self._prefix_tokens(orders)
+        out = past["completion_tokens"] or USUAL_ANSWER
+        number = count + calendar_calls
+        seconds = past["seconds"] or USUAL_SECONDS
+        # Calendars come first and are one call deep; then everything that is left shares the slots.
+        depth = seconds if calendar_calls else 0
+        lasts = max(depth + seconds * -(-count // self._gate.width), seconds * number / self._gate.width) if number else 0.0
+        prompt, completion = round(into * number), round(out * number)
+        return Forecast(number, prompt, completion, round(lasts, 1), self._prices.cost(prompt, 0, completion))
+
+    async def _prefix_tokens(self, orders: Sequence[Order]) -> float:
+        if not orders:
+            return 0
+        ready = await self._work.ready(orders[0].persona_id)
+        return (len(ready.who.system) + len(ready.who.prefix)) / 4 + 200
+
+    async def rewrite(self, tweet_id: str, instruction: str = "") -> str:
+        """Start writing a tweet anew, with what the author asks for. Returns the job's id; the text before is kept as a version."""
+        tweet = await self._store.fetch(table.get, tweet_id)
+        params = {"instruction": instruction.strip()[:2000], "revision": tweet["revision"], "personas": [tweet["persona_id"]]}
+        return await self._jobs.submit(REWRITE, tweet["text"][:60], [NewStep(tweet_id, REWRITE)], params=params, priority=0)
+
+    async def work(self, step: Step) -> Result:
+        """Do one step of a job of ours."""
+        return await (self._rewritten(step) if step.kind == REWRITE else self._work(step))
+
+    async def _rewritten(self, step: Step) -> Result:
+        tweet = await self._store.fetch(table.get, step.item)
+        ready = await self._work.ready(tweet["persona_id"])
+        brief = tweets.Brief(tweet["plan"], current=tweet["text"], instruction=step.params["instruction"])
+        caller = tweet_steps.caller_of(step)
+        written = await tweets.write(ready.who, brief, list(ready.recent), writer=self._work.writer, caller=caller, model=self._work.model)
+        made = self._work.new_tweet(ready, written, brief, day=tweet["date"] or "", slot=tweet["slot"], job_id=None)
+
+        def save(tx: Transaction) -> None:
+            table.edit(
+                tx,
+                step.item,
+                text=made.text,
+                parts=made.parts,
+                badges=made.badges,
+                length=made.length,
+                revision=table.get(tx, step.item)["revision"],
+                by="writer",
+                instruction=step.params["instruction"],
+                now=datetime.now(UTC),
+                poll=made.poll,
+                mood=made.mood,
+                hashtags=made.hashtags,
+                alt_text=made.alt_text,
+                image=made.image,
+            )
+
+        return Result(save, shown={"tweet": step.item, "persona": tweet["persona_id"]})
+
+    # Reviewing
+
+    async def page(self, filters: Filters, *, before: int | None = None, limit: int = 48) -> list[dict[str, Any]]:
+        """The newest tweets that pass *filters*, by key downwards from *before*."""
+        return await self._store.fetch(table.page, filters, before=before, limit=min(limit, 200))
+
+    async def count(self, filters: Filters) -> int:
+        """How many tweets pass *filters*."""
+        return await self._store.fetch(table.count, filters)
+
+    async def facets(self) -> dict[str, Any]:
+        """What can be filtered by, with counts."""
+        return await self._store.fetch(table.facets)
+
+    async def tweet(self, tweet_id: str) -> dict[str, Any]:
+        """One tweet."""
+        return await self._store.fetch(table.get, tweet_id)
+
+    async def versions(self, tweet_id: str) -> list[dict[str, Any]]:
+        """All versions of a tweet, newest first."""
+        return await self._store.fetch(table.versions, tweet_id)
+
+    async def edit(self, tweet_id: str, text: str, revision: int, *, by: str = "author") -> dict[str, Any]:
+        """Store an author's text (a thread's parts are separated by a blank line) and return the tweet as it is then.
+
+        Raises :class:`ConflictError` when it was changed meanwhile or is too long to be stored.
+        """
+        if len(text) > LONGEST_EDIT:
+            raise ConflictError("A tweet may have {limit} characters at most.", limit=LONGEST_EDIT)
+        tweet = await self._store.fetch(table.get, tweet_id)
+        judged = await self.judged(tweet, text)
+        await self._store.write(table.edit, tweet_id, **judged, revision=revision, by=by, now=datetime.now(UTC))
+        return await self._store.fetch(table.get, tweet_id)
+
+    async def judged(self, tweet: Mapping[str, Any], text: str) -> dict[str, Any]:
+        """Text, parts, badges and length of *tweet* with another *text*."""
+        ready = await self._work.ready(tweet["persona_id"])
+        text = text.strip()
+        parts = [part.strip() for part in text.split("\n\n") if part.strip()] if tweet["parts"] else []
+        first, rest = (parts[0], parts[1:]) if parts else (text, [])
+        findings = checks.check(first, parts=rest, persona=ready.who.facts, earlier=None, hashtags=tweet["hashtags"])
+        badges = [{"kind": finding.kind, "detail": finding.detail} for finding in findings]
+        if near := ready.earlier.nearest(text, but=tweet["id"]):
+            badges.append({"kind": "near_duplicate", "detail": near[0]})
+        length = max(checks.weighted_length(part) for part in [first, *rest])
+        return {"text": text, "parts": parts if len(parts) > 1 else [], "badges": badges, "length": length}
+
+    async def set_status(self, ids: Sequence[str], status: str, *, by: str = "author") -> list[tuple[str, str]]:
+        """Approve, reject or set back to draft. Returns those that changed with the status they had, for :meth:`undo`."""
+        return await self._store.write(table.set_status, list(ids), status, by=by, now=datetime.now(UTC))
+
+    async def undo(self, before: Sequence[tuple[str, str]], *, by: str = "author") -> int:
+        """Give tweets back the statuses that :meth:`set_status` returned. Returns how many changed."""
+        return len(await self._store.write(table.set_statuses, list(before), by=by, now=datetime.now(UTC)))
+
+    async def restore(self, tweet_id: str, version: int, revision: int) -> dict[str, Any]:
+        """Bring a version back, to the letter."""
+        await self._store.write(table.restore, tweet_id, version, revision, datetime.now(UTC))
+        return await self._store.fetch(table.get, tweet_id)
+
+    # Calendars
+
+    async def add_calendar(self, persona_id: str, content: bytes, name: str) -> tuple[str, list[str]]:
+        """Keep an uploaded calendar (JSON or CSV). Returns its id and a sentence for every deviation. Raises :class:`UploadError`."""
+        body, deviations = await asyncio.to_thread(read_calendar, content, name)
+        await self._store.fetch(personas.get, persona_id)
+        calendar_id = new_id()
+        new = calendars.NewCalendar(persona_id=persona_id, title=name[:120], source="upload", body=body)
+        await self._store.write(calendars.save, calendar_id, new, datetime.now(UTC))
+        return calendar_id, deviations
+
+    async def question(self, persona_id: str, brief: tweets.Brief) -> list[Message]:
+        """What the LLM is asked for a tweet of the persona, as messages."""
+        return tweets.messages((await self._work.ready(persona_id)).who, brief)
+
+    # Watching
+
+    async def rewrites(self, ids: Sequence[str]) -> dict[str, dict[str, Any]]:
+        """Of these tweets, those that were given to be written anew: {id: {open: whether that is still to be done, error, error_kind}}."""
+        newest = await self._store.fetch(journal.newest_steps, REWRITE, list(ids))
+        found = {tweet_id: stages[REWRITE] for tweet_id, stages in newest.items() if REWRITE in stages}
+        return {
+            tweet_id: {"open": journal.is_open(step), "error": step["error"], "error_kind": step["error_kind"]}
+            for tweet_id, step in found.items()
+        }
+
+    async def batch(self, job_id: str) -> dict[str, Any]:
+        """A job of ours as a table: ``{id, title, status, total, done, failed, seconds, eta, calls, tokens, cost, tweets, personas: [{id,
+        name, done, failed, total, tweets, calendar}], failures: [{persona, what, kind, reason}]}``. *total*, *done* and *failed* count
+        steps; *tweets* counts tweets alone, as ``{total, done, failed, running}``; *calendar* is the state of one that is written, else
+        ``None``.
+        """
+        return await self._store.fetch(self._batch, job_id)
+
+    def _batch(self, db: Database, job_id: str) -> dict[str, Any]:
+        job = journal.get(db, job_id)
+        counts = journal.counts_by_item(db, job_id, len(new_id()))
+        names = personas.names(db, job["params"].get("personas", []))
+        rows = [{"id": persona_id, "name": name, **_counted(counts.get(persona_id, {}))} for persona_id, name in names.items()]
+        spent = calls.sum_of(db, job_id)
+        done, failed, total = (sum(row[key] for row in rows) for key in ("done", "failed", "total"))
+        elapsed = journal.elapsed(job)
+        left = total - done - failed
+        failures = journal.failures(db, job_id, REASONS)
+        return {
+            "id": job_id,
+            "title": job["title"],
+            "kind": job["kind"],
+            "status": job["status"],
+            "total": total,
+            "done": done,
+            "failed": failed,
+            "tweets": {key: sum(row["tweets"][key] for row in rows) for key in journal.NO_STEPS},
+            "seconds": elapsed,
+            "eta": round(elapsed / done * left, 1) if done and elapsed and left and job["status"] == "running" else None,
+            "calls": spent["calls"],
+            "tokens": spent["prompt_tokens"] + spent["completion_tokens"],
+            "cached_tokens": spent["cached_tokens"],
+            "cost": self._prices.cost(spent["prompt_tokens"], spent["cached_tokens"], spent["completion_tokens"]),
+            "personas": rows,
+            "failures": [
+                {
+                    "persona": tweet_steps.persona_of(step["item"]),
+                    "name": names.get(tweet_steps.persona_of(step["item"]), ""),
+                    "what": step["stage"],
+                    "kind": step["error_kind"],
+                    "reason": step["error"],
+                }
+                for step in failures
+            ],
+        }
+
+    async def recent(self, limit: int = 20) -> list[dict[str, Any]]:
+        """The newest jobs that write tweets, with their counts of steps."""
+        return await self._store.fetch(journal.recent, limit, kind=tweet_steps.KIND)
+
+    async def newest_job(self, persona_id: str) -> str | None:
+        """The newest job that writes tweets of the persona, alone or among others."""
+        return await self._store.fetch(journal.newest_about, tweet_steps.KIND, persona_id)
+
+    # Taking away
+
+    async def export(self, kind: str, filters: Filters) -> tuple[str, bytes]:
+        """The tweets that pass *filters* as a file of *kind* (``jsonl``, ``csv``, ``buffer``, ``metricool``). Returns (name, content)."""
+        write: Callable[[list[dict[str, Any]]], bytes] | None = tables.WRITERS.get(kind)
+        if write is None:
+            raise ConflictError("Tweets are exported as {kinds}.", kinds=", ".join(tables.WRITERS))
+        found = await self._store.fetch(lambda db: [row for page in table.stream(db, filters) for row in page])
+        return f"tweets-{datetime.now(UTC):%Y%m%d-%H%M}.{'jsonl' if kind == 'jsonl' else 'csv'}", await asyncio.to_thread(write, found)
+
+    async def file(self, kind: str, filters: Filters, disclosure: str = "") -> tuple[str, str, Iterator[bytes]]:
+        """As :meth:`export`, also of kind ``batch``, however many there are: (name, media type, chunks that block while they are read)."""
+        made = await asyncio.to_thread(tweet_files.made, self._store, kind, filters, disclosure)
+        return f"tweets-{datetime.now(UTC):%Y%m%d-%H%M}.{made.suffix}", made.media_type, made.chunks
+
+
+def _counted(stages: Mapping[str, dict[str, int]]) -> dict[str, Any]:
+    """The steps of a persona in a job, its tweets, and the state of the calendar that is written for it."""
+    total, done, failed = (sum(counts[key] for counts in stages.values()) for key in ("total", "done", "failed"))
+    plan = stages.get(tweet_steps.CALENDAR)
+    calendar = next((state for state in ("done", "failed", "running") if plan[state]), "waiting") if plan else None
+    return {
+        "done": done,
+        "failed": failed,
+        "total": total,
+        "tweets": stages.get(tweet_steps.TWEET, journal.NO_STEPS),
+        "calendar": calendar,
+    }

@@ -1,0 +1,228 @@
+"""Calendars and tweets as steps of a job: their graph, and the work of one."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections import OrderedDict, deque
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime
+from typing import Any
+
+from pipeline import calendar, checks, tweets
+from pipeline.jobs import Result, Step
+from pipeline.llm.client import Caller, Writer
+from pipeline.stages import Wishes
+from pipeline.tweets import Brief, ImageDefaults, Teller
+from storage import calendars, personas
+from storage import tweets as table
+from storage.clock import new_id
+from storage.database import Store, Transaction
+from storage.jobs import NewStep
+
+KIND = "tweets"
+CALENDAR, TWEET = "calendar", "tweet"
+FRESH = 5.0
+"""Seconds for which a persona is taken to be unchanged without looking."""
+KEPT = 400
+"""Personas that are kept ready."""
+
+
+@dataclass(frozen=True)
+class Order:
+    """*count* tweets of one persona, from the calendar with the id *calendar_id*, or from one that is written for it from *start* (a date
+    as text; tomorrow in the persona's time zone where it is empty).
+    """
+
+    persona_id: str
+    count: int
+    calendar_id: str | None = None
+    start: str = ""
+
+
+def graph(orders: Sequence[Order]) -> list[NewStep]:
+    """A calendar where none is given, then the persona's tweets. A persona waits for no other."""
+    steps = []
+    for order in orders:
+        needs = ()
+        if order.calendar_id is None:
+            steps.append(NewStep(order.persona_id, CALENDAR))
+            needs = ((order.persona_id, CALENDAR),)
+        steps += [NewStep(item(order.persona_id, slot), TWEET, needs) for slot in range(1, order.count + 1)]
+    return steps
+
+
+def item(persona_id: str, slot: int) -> str:
+    """What a tweet's step is about."""
+    return f"{persona_id}:{slot:05d}"
+
+
+def persona_of(step_item: str) -> str:
+    """The persona of a step of such a job."""
+    return step_item.split(":", maxsplit=1)[0]
+
+
+@dataclass
+class _Ready:
+    """A persona ready to tweet, with what it tweeted before."""
+
+    who: Teller
+    stamp: str
+    looked: float
+    recent: deque[str]
+    earlier: checks.Fingerprints
+    lock: asyncio.Lock = field(default_factory=asyncio.Lock)
+
+
+@dataclass
+class TweetWork:
+    """Writes one calendar or one tweet, from what the database holds of the persona."""
+
+    store: Store
+    writer: Writer
+    model: str
+    image: ImageDefaults
+    _personas: OrderedDict[str, _Ready] = field(default_factory=OrderedDict)
+    _loading: dict[str, asyncio.Lock] = field(default_factory=dict)
+    _plans: OrderedDict[str, list[tuple[str, dict[str, Any]]]] = field(default_factory=OrderedDict)
+
+    async def __call__(self, step: Step) -> Result:
+        return await (self._calendar(step) if step.stage == CALENDAR else self._tweet(step))
+
+    async def _calendar(self, step: Step) -> Result:
+        ready = await self.ready(step.item)
+        order = step.params["orders"][step.item]
+        start = date.fromisoformat(order["start"]) if order.get("start") else None
+        caller = caller_of(step)
+        body = await calendar.write(
+            ready.who.outputs,
+            name=ready.who.name,
+            start=start,
+            days=min(order["count"], calendar.MOST_DAYS),  # more tweets begin again with the first day
+            wishes=ready.who.wishes,
+            writer=self.writer,
+            caller=caller,
+            model=self.model,
+        )
+        new = calendars.NewCalendar(persona_id=step.item, title=ready.who.name, source="writer", body=body, job_id=step.job_id)
+
+        def save(tx: Transaction) -> None:
+            calendars.save(tx, new_id(), new, datetime.now(UTC))
+
+        return Result(save, shown={"persona": step.item})
+
+    async def _tweet(self, step: Step) -> Result:
+        persona_id, slot = persona_of(step.item), int(step.item.split(":")[1])
+        ready = await self.ready(persona_id)
+        day, plan, variant = await self._plan(step, persona_id, slot)
+        brief = Brief({"date": day, **plan} if day else plan, step.params.get("context") or {}, variant)
+        written = await tweets.write(
+            ready.who,
+            brief,
+            list(ready.recent),
+            writer=self.writer,
+            caller=caller_of(step),
+            model=self.model,
+            seed=_seed(ready.who.wishes, slot),
+        )
+        new = self.new_tweet(ready, written, brief, day=day, slot=slot, job_id=step.job_id)
+
+        def save(tx: Transaction) -> None:
+            table.save(tx, new, datetime.now(UTC))
+
+        return Result(
+            save, shown={"tweet": new.id, "persona": persona_id, "text": new.text, "badges": [badge["kind"] for badge in new.badges]}
+        )
+
+    def new_tweet(self, ready: _Ready, written: tweets.Written, brief: Brief, *, day: str, slot: int, job_id: str | None) -> table.NewTweet:
+        """The row of a tweet that was written. From here on it counts as said: the next ones are compared with it."""
+        answer, tweet_id = written.answer, new_id()
+        badges = [{"kind": finding.kind, "detail": finding.detail} for finding in written.findings]
+        whole = "\n\n".join([answer.text, *answer.parts])
+        if near := ready.earlier.nearest(whole):
+            badges.append({"kind": "near_duplicate", "detail": near[0]})
+        ready.earlier.add(tweet_id, whole)
+        ready.recent.append(answer.text)
+        return table.NewTweet(
+            id=tweet_id,
+            persona_id=ready.who.persona_id,
+            job_id=job_id,
+            slot=slot,
+            date=day or None,
+            time=str(brief.plan.get("recommended_time") or "") or None,
+            text=whole,
+            parts=[answer.text, *answer.parts] if answer.parts else [],
+            poll=answer.poll_options,
+            topic_type=answer.topic_type or str(brief.plan.get("topic_type") or ""),
+            mood=answer.mood,
+            time_segment=answer.time_segment,
+            tweet_format=str(brief.plan.get("tweet_format") or "standard"),
+            hashtags=answer.hashtags,
+            alt_text=answer.alt_text,
+            image=tweets.image_generation(answer, ready.who, self.image, tweet_id),
+            plan=dict(brief.plan),
+            badges=badges,
+            length=written.length,
+            extra=answer.model_extra or {},
+        )
+
+    async def ready(self, persona_id: str) -> _Ready:
+        """The persona, prepared; prepared anew when it was changed."""
+        known = self._personas.get(persona_id)
+        if known and time.monotonic() - known.looked < FRESH:
+            return known
+        async with self._loading.setdefault(persona_id, asyncio.Lock()):
+            known = self._personas.get(persona_id)
+            if known and time.monotonic() - known.looked < FRESH:
+                return known
+            row = await self.store.fetch(personas.get, persona_id)
+            if known and known.stamp == row["updated_at"]:
+                known.looked = time.monotonic()
+                return known
+            fresh = await self._prepare(row)
+            self._personas[persona_id] = fresh
+            self._personas.move_to_end(persona_id)
+            while len(self._personas) > KEPT:
+                self._personas.popitem(last=False)
+        self._loading.pop(persona_id, None)
+        return fresh
+
+    async def _prepare(self, row: Mapping[str, Any]) -> _Ready:
+        current = await self.store.fetch(personas.current_stages, row["id"])
+        outputs = {key: version["output"] for key, version in current.items()}
+        wishes = Wishes(**row["options"].get("wishes", {"language": row["language"]}))
+        who = tweets.teller(row["id"], row["name"], wishes, outputs, row["options"].get("lora"))
+        said = await self.store.fetch(table.texts, row["id"], limit=2000)
+        earlier = checks.Fingerprints()
+        for tweet_id, text in reversed(said):
+            earlier.add(tweet_id, text)
+        recent = deque((text for _, text in reversed(said[: tweets.RECENT])), maxlen=tweets.RECENT)
+        return _Ready(who, row["updated_at"], time.monotonic(), recent, earlier)
+
+    async def _plan(self, step: Step, persona_id: str, slot: int) -> tuple[str, dict[str, Any], int]:
+        """(day, plan, how many tweets there are on this day up to this one). More tweets than days begin again with the first day."""
+        given = step.params["orders"][persona_id].get("calendar")
+        key = given or f"{step.job_id}:{persona_id}"
+        days = self._plans.get(key)
+        if days is None:
+            body = (
+                await self.store.fetch(calendars.body, given)
+                if given
+                else await self.store.fetch(calendars.of_job, step.job_id, persona_id)
+            )
+            days = self._plans[key] = sorted(body["calendar"].items())
+            while len(self._plans) > KEPT:
+                self._plans.popitem(last=False)
+        day, plan = days[(slot - 1) % len(days)]
+        return day, plan, (slot - 1) // len(days) + 1
+
+
+def caller_of(step: Step) -> Caller:
+    """On whose behalf a step calls."""
+    return Caller(step.job_id, step.item, step.stage, step.priority, redo=step.redo, retries=step.claim.retries, report=step.report)
+
+
+def _seed(wishes: Wishes, slot: int) -> int | None:
+    """A seed of its own for each tweet, where the author gave one."""
+    return None if wishes.seed is None else wishes.seed * 1000 + slot

@@ -1,0 +1,253 @@
+"""Tweets and calendars from the command line: a process of its own, real HTTP, a real database."""
+
+from __future__ import annotations
+
+import json
+import signal
+from collections import Counter
+
+import pytest
+
+from pipeline.formats import cards
+from tests.pipeline import seven_outputs
+from tests.shell import SAMPLES, at, until
+
+COUNT, EACH = 6, 4
+ALL = COUNT * EACH
+SLOTS = 6
+OUTPUTS = {
+    "strategy": seven_outputs.strategy(),
+    "examples": seven_outputs.examples(),
+    "network": seven_outputs.network(),
+    "authenticity": seven_outputs.authenticity(),
+    "visual": seven_outputs.visual(),
+    "knowledge": seven_outputs.knowledge(),
+}
+
+
+@pytest.fixture
+def people(shell):
+    """Names of persona files that lie in the working folder."""
+
+    def people(count=COUNT):
+        (shell.folder / "people").mkdir(exist_ok=True)
+        return [persona_file(shell, number) for number in range(count)]
+
+    return people
+
+
+def persona_file(shell, number):
+    outputs = {"core": seven_outputs.core(name=f"Mara {number}"), **OUTPUTS}
+    card = cards.card_v2(outputs, name=f"Mara {number}", persona_id=f"elsewhere-{number}", disclosure="AI", language="English")
+    file = shell.folder / "people" / f"mara{number}.json"
+    file.write_bytes(cards.as_json(card))
+    return f"people/{file.name}"
+
+
+def calendar_file(shell, name, days):
+    plan = {"topic_type": "daily", "theme": "the sea", "content_direction": "what the sea did", "recommended_time": "09:00"}
+    body = {"persona_name": "Mara", "calendar": {day: {**plan, "theme": f"the sea on {day}"} for day in days}}
+    (shell.folder / name).write_text(json.dumps(body))
+    return name
+
+
+def batch(files, *more):
+    return ("--batch-mode", "--personas", *files, "--tweets", EACH, "--max-concurrent", SLOTS, *more)
+
+
+def tweets_in(shell, name):
+    return json.loads((shell.folder / name).read_text())
+
+
+def rows(shell):
+    return shell.rows("SELECT persona_id, slot, json_extract(plan, '$.date') AS day, text FROM tweets")
+
+
+def answered(server):
+    return Counter(line["schema"] for line in server.log("end") if line["outcome"] == "ok")
+
+
+def assert_whole(shell):
+    """Every tweet there once, no plan used twice, every file there."""
+    found = rows(shell)
+    assert len(found) == ALL
+    assert set(Counter(row["persona_id"] for row in found).values()) == {EACH}
+    assert len({(row["persona_id"], row["day"]) for row in found}) == ALL
+    assert shell.files("output") == [f"mara{number}_tweets.json" for number in range(COUNT)]
+    for number in range(COUNT):
+        written = tweets_in(shell, f"output/mara{number}_tweets.json")
+        assert [tweet["slot"] for tweet in written["tweets"]] == [1, 2, 3, 4]
+        assert "incomplete" not in written
+
+
+def test_one_broken_file_fails_and_the_others_go_on(shell, people, writer_url):
+    (shell.folder / "broken.json").write_text("{nonsense")
+    files = people()
+    done = shell.run(*batch([*files[:3], "broken.json", *files[3:], "gone.json"], "--json", "--api-base", writer_url))
+    assert done.returncode == 1, done.stderr
+    report = json.loads(done.stdout)
+    assert (report["status"], report["done"], report["resume"]) == ("failed", COUNT, [])
+    reasons = {failure["persona"]: failure["reason"] for failure in report["failed"]}
+    assert set(reasons) == {"broken.json", "gone.json"}
+    assert all(reason.startswith(name) and reason.endswith(".") for name, reason in reasons.items())
+    assert report["calls"] == ALL + COUNT
+    assert report["tokens"] > 0
+    assert [made["file"] for made in report["batches"]] == [f"output/mara{number}_tweets.json" for number in range(COUNT)]
+    assert {(made["what"], made["status"], made["done"], made["asked"]) for made in report["batches"]} == {("tweets", "complete", 4, 4)}
+    assert_whole(shell)
+    written = tweets_in(shell, "output/mara0_tweets.json")
+    assert (written["version"], written["ai_generated"], written["persona"]["name"]) == ("1.0", True, "Mara 0")
+    assert written["disclosure"]
+    assert all({"time_segment", "topic_type", "tweet_text", "image_generation"} <= set(tweet) for tweet in written["tweets"])
+    assert f"{COUNT} of {COUNT + 2} personas done ({ALL} tweets written)" in done.stderr
+
+
+def test_the_same_file_is_the_same_persona(shell, people, writer_url):
+    (file,) = people(1)
+    for _ in range(2):
+        done = shell.run("--persona", file, "--tweets-count", "2", "--api-base", writer_url)
+        assert done.returncode == 0, done.stderr
+    assert shell.rows("SELECT count(*) AS n FROM personas") == [{"n": 1}]
+    twice = shell.run(*batch([file, file], "--api-base", writer_url))
+    assert twice.returncode == 0, twice.stderr
+    assert sorted(twice.stdout.splitlines()) == ["output/mara0_tweets-2.json", "output/mara0_tweets.json"]
+    assert shell.rows("SELECT count(*) AS n FROM personas") == [{"n": 2}]
+
+
+def test_a_persona_written_here_is_not_taken_in_again(shell, writer_url):
+    (shell.folder / "face.jpg").write_bytes((SAMPLES / "tide-keeper.jpg").read_bytes())
+    made = shell.run("--generate-persona", "--image", "face.jpg", "--api-base", writer_url)
+    done = shell.run("--persona", made.stdout.strip(), "--tweets", "1", "--api-base", writer_url)
+    assert done.returncode == 0, done.stderr
+    assert shell.rows("SELECT count(*) AS n FROM personas") == [{"n": 1}]
+
+
+def test_calendars_are_matched_in_order(shell, people, writer_url):
+    files = people(3)
+    months = [calendar_file(shell, f"month{number}.json", [f"2026-0{number}-0{day}" for day in (1, 2, 3, 4)]) for number in (1, 2, 3)]
+    (shell.folder / "month2.json").write_text("[]")
+    done = shell.run(*batch(files, "--calendars", *months, "--output-dir", "out", "--json", "--api-base", writer_url))
+    assert done.returncode == 1
+    report = json.loads(done.stdout)
+    assert report["calls"] == 2 * EACH
+    (failure,) = report["failed"]
+    assert (failure["persona"], failure["kind"]) == ("mara1.json", "calendar file")
+    assert shell.files("out") == ["mara0_tweets.json", "mara2_tweets.json"]
+    for number, month in ((0, "01"), (2, "03")):
+        written = tweets_in(shell, f"out/mara{number}_tweets.json")
+        assert [tweet["date"] for tweet in written["tweets"]] == [f"2026-{month}-0{day}" for day in (1, 2, 3, 4)]
+
+
+def test_one_persona_with_its_calendar(shell, people, writer_url):
+    (file,) = people(1)
+    days = calendar_file(shell, "days.json", ["2026-07-01", "2026-07-02"])
+    done = shell.run("--persona", file, "--calendar", days, "--tweets", "5", "--api-base", writer_url)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout == "output/mara0_tweets.json\n"
+    dates = [tweet["date"] for tweet in tweets_in(shell, "output/mara0_tweets.json")["tweets"]]
+    assert dates == ["2026-07-01", "2026-07-02", "2026-07-01", "2026-07-02", "2026-07-01"]
+    assert shell.rows("SELECT priority FROM jobs") == [{"priority": 0}]
+
+
+def test_a_calendar_is_written(shell, people, writer_url):
+    (file,) = people(1)
+    made = shell.run("--generate-calendar", "--persona", file, "--days", "15", "--start", "2026-07-01", "--api-base", writer_url)
+    assert made.returncode == 0, made.stderr
+    assert made.stdout == "output/mara0_calendar.json\n"
+    days = list(tweets_in(shell, "output/mara0_calendar.json")["calendar"])
+    assert (len(days), days[0], days[-1]) == (15, "2026-07-01", "2026-07-15")
+    assert shell.rows("SELECT count(*) AS n FROM tweets") == [{"n": 0}]
+    used = shell.run("--persona", file, "--calendar", "output/mara0_calendar.json", "--tweets", "1", "--json", "--api-base", writer_url)
+    assert used.returncode == 0, used.stderr
+    assert json.loads(used.stdout)["calls"] == 1
+
+
+@pytest.mark.parametrize("moment", [3, 14])
+def test_killed_it_goes_on_and_no_tweet_is_written_twice(shell, people, offline_server, moment):
+    server = offline_server("--latency", "0.3")
+    running = shell.start(*batch(people(), *at(server)))
+    until(lambda: answered(server).total() >= moment)
+    running.end(signal.SIGKILL)
+    (job,) = shell.jobs()
+    assert (job["status"], job["can_resume"], job["kind"]) == ("interrupted", True, "tweets")
+    resumed = shell.run("--resume", "--max-concurrent", SLOTS, *at(server))
+    assert resumed.returncode == 0, resumed.stderr
+    assert_whole(shell)
+    assert sum(line["event"] == "begin" for line in server.log()) - (ALL + COUNT) <= SLOTS
+    assert shell.run("--resume").stderr.endswith("There is nothing to go on with.\n")
+
+
+def test_files_that_a_kill_kept_from_being_written_are_written(shell, people, writer_url):
+    (file,) = people(1)
+    shell.run("--persona", file, "--tweets", "1", "--api-base", writer_url)
+    shell.change("UPDATE jobs SET params = json_remove(params, '$.delivered')")
+    (shell.folder / "output" / "mara0_tweets.json").unlink()
+    resumed = shell.run("--resume", "--api-base", writer_url)
+    assert (resumed.returncode, resumed.stdout) == (0, "output/mara0_tweets.json\n"), resumed.stderr
+
+
+def test_ctrl_c_drains_and_can_be_resumed(shell, people, offline_server):
+    server = offline_server("--latency", "0.3")
+    running = shell.start(*batch(people(), *at(server)))
+    until(lambda: answered(server).total() >= 8)
+    assert running.end(signal.SIGINT) == 130
+    assert f"--resume {shell.job_id()}" in running.said
+    assert {line["outcome"] for line in server.log("end")} == {"ok"}
+    resumed = shell.run("--resume", *at(server))
+    assert resumed.returncode == 0, resumed.stderr
+    assert_whole(shell)
+    assert answered(server).total() == ALL + COUNT
+
+
+def test_what_failed_is_grouped_and_the_file_says_what_is_missing(shell, people, offline_server):
+    server = offline_server("--latency", "0.3")
+    (file,) = people(1)
+    days = calendar_file(shell, "days.json", ["2026-07-01", "2026-07-02", "2026-07-03", "2026-07-04"])
+    running = shell.start("--persona", file, "--calendar", days, "--tweets", "4", "--max-concurrent", "1", "--json", *at(server))
+    until(lambda: len(server.log("begin")) == 2)
+    server.behave(faults={"refusal": 1})
+    assert running.process.wait(30) == 1
+    report = json.loads((shell.folder / "stdout").read_text())
+    (made,) = report["batches"]
+    assert (made["status"], made["asked"]) == ("partial", 4)
+    assert [failure["kind"] for failure in report["failed"]] == ["refused"]
+    assert report["failed"][0]["stage"].startswith("tweets ")
+    partial = tweets_in(shell, "output/mara0_tweets.json")
+    assert partial["incomplete"] == {"asked": 4, "written": made["done"]}
+    server.behave(faults={}, latency=0)
+    resumed = shell.run("--resume", *at(server))
+    assert resumed.returncode == 0, resumed.stderr
+    assert len(tweets_in(shell, "output/mara0_tweets.json")["tweets"]) == 4
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (("--batch-mode", "--personas", ""), "--personas"),
+        (("--batch-mode", "--personas", "a", "b", "--calendars", "c"), "as many files as --personas"),
+        (("--batch-mode", "--personas", "a", "--calendars", "c", "--start", "2026-07-01"), "--start is for calendars"),
+        (("--batch-mode", "--personas", "a", "--tweets", "0"), "whole number from 1"),
+        (("--batch-mode", "--personas", "a", "--days", "3"), "--days only goes with --generate-calendar"),
+        (("--batch-mode", "--persona", "a"), "--persona only goes with --generate-calendar"),
+        (("--persona", "a", "--personas", "b"), "--personas only goes with --batch-mode"),
+        (("--generate-calendar",), "--persona F"),
+        (("--generate-calendar", "--persona", "a", "--start", "tomorrow"), "not a date"),
+        (("--generate-calendar", "--persona", "a", "--days", "367"), "from 1 to 366"),
+        (("--persona", "a", "--output-dir", "/dev/null"), "--output-dir: /dev/null is a file"),
+        (("--jobs", "--tweets", "3"), "--tweets only goes with --batch-mode or --persona"),
+    ],
+)
+def test_wrong_usage_is_one_sentence(shell, arguments, words):
+    done = shell.run(*arguments)
+    assert done.returncode == 2
+    assert done.stdout == ""
+    assert words in done.stderr
+    assert done.stderr.count("\n") == 1
+    assert shell.files() == []
+
+
+def test_missing_files_alone_fail_and_leave_nothing_behind(shell):
+    done = shell.run("--batch-mode", "--personas", "gone.json", "--json")
+    assert done.returncode == 1
+    assert json.loads(done.stdout)["failed"][0]["reason"] == "gone.json does not exist."
+    assert shell.files() == []

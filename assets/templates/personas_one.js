@@ -85,7 +85,7 @@ function actions(view) {
     active && view.job ? button("stop", () => act("stop", { job: view.job.id }), "view.cancel") : null,
     !active && stale ? button("refresh", () => act("refresh", {}), stale === 1 ? "personas.refresh.one" : "personas.refresh", { n: stale }, ".primary") : null,
     !active && lacking ? button("complete", () => act("complete", {}), "view.resume", {}, stale ? "" : ".primary") : null,
-    written && !active ? h("a.small.button", { href: place("/?persona=" + encodeURIComponent(view.id) + "#tweets"), "data-mark": "write" }, say("personas.write")) : null,
+    !lacking && !active ? h("a.small.button", { href: place("/?persona=" + encodeURIComponent(view.id) + "#strip"), "data-mark": "write" }, say("personas.write")) : null,
     view.tweets ? h("a.small.button", { href: place("/gallery?persona=" + encodeURIComponent(view.id)), "data-mark": "gallery" }, say(view.tweets === 1 ? "personas.tweets.one" : "personas.tweets", { n: view.tweets.toLocaleString(document.documentElement.lang) })) : null,
     h("a.small.button", { href: place("/?persona=" + encodeURIComponent(view.id)), "data-mark": "create" }, say("personas.in_create")),
     written ? exports(view) : null,

@@ -1,5 +1,5 @@
 // Tweets of the persona that Create shows: ordered here, and a strip of cards that fill in. Value: the most that are ordered at once.
-// The page tells which persona by the event "studio-persona" (persona.js); this card never touches the persona's own.
+// The page tells which persona by the event "studio-persona" (persona.js); this card puts itself between summary and panels, and changes nothing of theirs.
 const MOST = props.value;
 const SOON = 350, SELDOM = 4000; // ms between two looks, while tweets are written and else
 const root = h("section.strip-of-tweets", { "aria-label": say("strip.list"), hidden: true });
@@ -31,6 +31,8 @@ async function call(name, what) {
 function turnTo(view) {
   const ready = view && view.id && view.status === "complete" ? view.id : view && view.id === persona ? persona : ""; // one that is edited stays
   root.hidden = !ready;
+  const summary = document.querySelector("#view .summary"); // its place is between the summary and the panels
+  if (summary && summary.nextElementSibling !== root) summary.after(root);
   if (ready === persona) return;
   persona = ready;
   turn += 1;
@@ -38,6 +40,7 @@ function turnTo(view) {
   clear();
   if (!ready) return;
   gallery.href = place("/gallery?persona=" + encodeURIComponent(ready));
+  if (window.location.hash === "#strip") root.scrollIntoView({ block: "center" });
   ask("strip", { persona });
 }
 
@@ -113,7 +116,7 @@ function drawCard(node, tweet, status) {
   node.replaceChildren(h("header", {}, when, tweet.time ? h("span", {}, tweet.time) : null),
     h("p.text", { dir: "auto" }, tweet.text),
     h("footer", {}, h("span.length" + (over ? ".over" : ""), {}, tweet.length + "/280"), tweet.badges.map((badge) =>
-      h("span.badge" + (["too_long", "empty"].includes(badge.kind) ? ".bad" : ""), { title: say("badge." + badge.kind + ".hint", { detail: badge.detail }) }, texts["badge." + badge.kind] || badge.kind))));
+      h("span.badge" + (["too_long", "empty"].includes(badge.kind) ? ".bad" : ""), { title: texts["badge." + badge.kind + ".hint"] ? say("badge." + badge.kind + ".hint", { detail: badge.detail }) : badge.detail }, texts["badge." + badge.kind] || badge.kind))));
 }
 
 function readable(day) {

@@ -21,6 +21,7 @@ sys.path.insert(0, str(HERE.parent.parent))
 from bench.gallery import fill  # noqa: E402
 from storage.database import Store  # noqa: E402
 from tests.browser.conftest import FLAGS, NARROW, SAMPLES, WIDE, Site, choose, wait_until_written  # noqa: E402
+from tests.browser.test_batch import Shelf, calendar, card, file  # noqa: E402
 from tests.conftest import end_offline, start_offline  # noqa: E402
 
 
@@ -74,6 +75,37 @@ def gallery(browser: Browser, place: Path) -> None:
         site.stop()
 
 
+def batch(browser: Browser, place: Path) -> None:
+    """Batch: what files were taken for, and a batch under way; and the strip of tweets on Create."""
+    site = Site(place / "batch", {"OFFLINE_LATENCY": "0.6"}).start()
+    try:
+        shelf = Shelf(site)
+        shelf.people(*[f"{name} of the {where}" for where in ("Bakery", "Ferry", "Archive") for name in ("Mara", "Ola", "Ines", "Tove")])
+        (complete,) = shelf.people("Runa of the Lighthouse", complete=True)
+        shelf.store.close()
+        page = browser.new_context(viewport=WIDE).new_page()
+        page.goto(shelf.url)
+        plan = b"date,topic,theme\n2027-02-01,bread,rye\n2027-02-02,tea,green\n"
+        dropped = {"mara.json": calendar("Mara of the Bakery"), "plan.csv": plan, "broken.json": b"{", "bo.json": card("Bo of the Tram")}
+        page.set_input_files("#batch-files", [file(name, content) for name, content in dropped.items()])  # type: ignore[arg-type]
+        page.wait_for_selector(".files .taken:has-text('Bo of the Tram')")
+        page.click("#batch-all")
+        page.wait_for_selector(".forecast dl")
+        shoot(page, "batch-order")
+        page.fill("#batch-each", "10")
+        page.click("#batch-start")
+        page.wait_for_selector(".tracks li[data-persona]")
+        page.wait_for_function("Number(document.querySelector('#run-done').textContent) >= 60")
+        shoot(page, "batch-running")
+        page.click("#run-cancel")
+        page.goto(f"{site.url}?persona={complete}")
+        page.click("#strip-write")
+        page.wait_for_function("document.querySelectorAll('.strip-cards .text').length >= 2")
+        shoot(page, "create-tweets")
+    finally:
+        site.stop()
+
+
 def persona_page(browser: Browser, url: str, persona: str) -> None:
     """The Personas page: all of them, and one whose core was edited."""
     page = browser.new_context(viewport=WIDE).new_page()
@@ -90,7 +122,7 @@ def persona_page(browser: Browser, url: str, persona: str) -> None:
     shoot(page, "personas-stale")
 
 
-def main() -> None:
+def main() -> None:  # noqa: PLR0915  one state after another
     """All states of the Create page."""
     with tempfile.TemporaryDirectory() as folder, sync_playwright() as playwright:
         place = Path(folder)
@@ -135,6 +167,7 @@ def main() -> None:
             wait_until_written(chinese)
             shoot(chinese, "create-chinese")
 
+            batch(browser, place)
             persona_page(browser, demo.url, address.split("persona=")[1])
 
             failing = page(real)

@@ -13,6 +13,7 @@ from datetime import UTC, datetime
 import pytest
 
 from pipeline.formats import cards
+from storage import jobs as journal
 from storage import personas, tweets
 from storage.clock import new_id
 from storage.database import Store
@@ -427,6 +428,31 @@ def test_tweets_of_a_persona_fill_a_strip_on_create_and_survive_a_reload(open_sh
     assert page.inner_text(".strip-cards li:first-child time") == "Thu, Dec 24"
     assert page.get_attribute(".strip-of-tweets .all", "href") == f"/gallery?persona={mara}"
     assert len(shelf.tweets(persona_ids=(mara,))) == 6
+
+
+def test_hostile_tweets_are_shown_as_text_in_the_strip(open_shelf, open_page):
+    shelf = open_shelf()
+    (mara,) = shelf.people(HOSTILE[:80], complete=True)
+    job = new_id()
+
+    def write(tx):
+        steps = [journal.NewStep(f"{mara}:00001", "tweet")]
+        journal.create(tx, job, "tweets", HOSTILE, steps, params={"personas": [mara]}, priority=0, now=NOW)
+        tx.execute("UPDATE jobs SET status = 'failed'")
+        tx.execute("UPDATE steps SET status = 'failed', error_kind = 'refused', error = ?", [HOSTILE])
+        badges = [{"kind": HOSTILE, "detail": HOSTILE}]
+        tweets.save(tx, tweets.NewTweet(persona_id=mara, text=HOSTILE, length=80, slot=1, job_id=job, date=HOSTILE, badges=badges), NOW)
+
+    shelf.store.submit(write).result()
+    page = open_page(f"{shelf.site.url}?persona={mara}")
+    page.wait_for_selector(".strip-cards .text")
+    for place in (".strip-cards .text", ".strip-cards .badge", ".strip-of-tweets .why"):
+        assert "<img src=x" in page.inner_text(place), place
+        assert "${7*7}" in page.inner_text(place), place
+    page.goto(f"{shelf.url}?job={job}")
+    page.wait_for_selector(".tracks .reasons li")
+    assert "${7*7}" in page.inner_text(".tracks .reasons")
+    assert page.locator("img[src='x']").count() == 0
 
 
 def test_a_persona_that_is_not_complete_has_no_strip(open_shelf, open_page):

@@ -182,6 +182,15 @@ async def test_pages_go_from_the_newest_down_by_key_and_miss_none(store):
     assert (oldest["stages"], oldest["archetype"]) == (0, None)
 
 
+async def test_a_page_may_be_of_those_whose_name_contains_something(store):
+    ids = [await make(store, new_id(), name=name) for name in ("Ada 100%", "ada_x", "Bela", "夜班面包师")]
+
+    def named(text):
+        return [ids.index(persona["id"]) for persona in store.read(personas.page, 10, "~", text)]
+
+    assert [named(text) for text in ("ADA", "%", "_", "夜班", "\\", "")] == [[1, 0], [0], [1], [3], [], [3, 2, 1, 0]]
+
+
 async def test_names_come_in_the_order_asked_for_and_only_of_those_that_exist(store):
     ids = [await make(store, new_id(), name=f"name {number}") for number in range(3)]
     assert store.read(personas.names, [ids[2], "nobody", ids[0]]) == {ids[2]: "name 2", ids[0]: "name 0"}

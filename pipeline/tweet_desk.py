@@ -19,7 +19,7 @@ from pipeline.llm.client import Message
 from pipeline.llm.gate import Gate
 from pipeline.llm.usage import Prices
 from pipeline.tweet_steps import Order, TweetWork
-from storage import calendars, calls, personas
+from storage import calendars, calls, personas, standing
 from storage import jobs as journal
 from storage import tweets as table
 from storage.clock import new_id
@@ -270,14 +270,14 @@ class TweetDesk:
 
     def _batch(self, db: Database, job_id: str) -> dict[str, Any]:
         job = journal.get(db, job_id)
-        counts = journal.counts_by_item(db, job_id, len(new_id()))
+        counts = standing.counts_by_item(db, job_id, len(new_id()))
         names = personas.names(db, job["params"].get("personas", []))
         rows = [{"id": persona_id, "name": name, **_counted(counts.get(persona_id, {}))} for persona_id, name in names.items()]
         spent = calls.sum_of(db, job_id)
         done, failed, total = (sum(row[key] for row in rows) for key in ("done", "failed", "total"))
-        elapsed = journal.elapsed(job)
+        elapsed = standing.elapsed(job)
         left = total - done - failed
-        failures = journal.failures(db, job_id, REASONS)
+        failures = standing.failures(db, job_id, REASONS)
         return {
             "id": job_id,
             "title": job["title"],
@@ -286,7 +286,7 @@ class TweetDesk:
             "total": total,
             "done": done,
             "failed": failed,
-            "tweets": {key: sum(row["tweets"][key] for row in rows) for key in journal.NO_STEPS},
+            "tweets": {key: sum(row["tweets"][key] for row in rows) for key in standing.NO_STEPS},
             "seconds": elapsed,
             "eta": round(elapsed / done * left, 1) if done and elapsed and left and job["status"] == "running" else None,
             "calls": spent["calls"],
@@ -312,7 +312,7 @@ class TweetDesk:
 
     async def newest_job(self, persona_id: str) -> str | None:
         """The newest job that writes tweets of the persona, alone or among others."""
-        return await self._store.fetch(journal.newest_about, tweet_steps.KIND, persona_id)
+        return await self._store.fetch(standing.newest_about, tweet_steps.KIND, persona_id)
 
     # Taking away
 
@@ -339,6 +339,6 @@ def _counted(stages: Mapping[str, dict[str, int]]) -> dict[str, Any]:
         "done": done,
         "failed": failed,
         "total": total,
-        "tweets": stages.get(tweet_steps.TWEET, journal.NO_STEPS),
+        "tweets": stages.get(tweet_steps.TWEET, standing.NO_STEPS),
         "calendar": calendar,
     }

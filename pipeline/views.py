@@ -10,7 +10,7 @@ from sqlite_utils import Database
 
 from pipeline import persona_steps, stages
 from pipeline.stages import BY_KEY, STAGES, Stage
-from storage import calls, jobs, personas
+from storage import calls, jobs, personas, standing
 from storage.clock import parse
 
 
@@ -160,7 +160,7 @@ def _progress(shown: list[dict[str, Any]], job: dict[str, Any] | None, steps: Ma
         "total": len(shown),
         "calls": sum(stage["calls"] for stage in shown),
         "tokens": sum(stage["tokens"] for stage in shown),
-        "seconds": jobs.elapsed(job) if job else None,
+        "seconds": standing.elapsed(job) if job else None,
         "since": job["started_at"] if job and at_work and job["status"] in ("queued", "running") else None,
     }
 
@@ -178,7 +178,7 @@ def job(db: Database, job_id: str) -> dict[str, Any]:
         "title": row["title"],
         "status": row["status"],
         "created_at": row["created_at"],
-        "seconds": jobs.elapsed(row),
+        "seconds": standing.elapsed(row),
         "total": len(steps),
         "done": sum(step["status"] == "done" for step in steps),
         "failed": sum(step["status"] == "failed" for step in steps),

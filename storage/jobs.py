@@ -12,13 +12,13 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 from sqlite_utils import Database
 
 from errors import NotFoundError
-from storage.clock import parse, timestamp
+from storage.clock import timestamp
 from storage.database import Transaction, row, rows
 
 Key = tuple[str, str]
@@ -374,57 +374,3 @@ def statuses(db: Database, job_ids: Sequence[str]) -> dict[str, tuple[str, str |
     marks = ",".join("?" * len(job_ids))
     found = rows(db, f"SELECT id, status, owner FROM jobs WHERE id IN ({marks})", *job_ids)
     return {job["id"]: (job["status"], job["owner"]) for job in found}
-
-
-NO_STEPS = {"total": 0, "done": 0, "failed": 0, "running": 0}
-
-
-def counts_by_item(db: Database, job_id: str, prefix: int) -> dict[str, dict[str, dict[str, int]]]:
-    """Steps of a job by the first *prefix* characters of what they are about, and by stage: {item: {stage: {total, done, failed,
-    running}}}.
-    """
-    found = rows(
-        db,
-        """SELECT substr(item, 1, ?) AS about, stage, count(*) AS total, sum(status = 'done') AS done, sum(status = 'failed') AS failed,
-                  sum(status = 'running') AS running
-           FROM steps WHERE job_id = ? GROUP BY about, stage""",
-        prefix,
-        job_id,
-    )
-    counted: dict[str, dict[str, dict[str, int]]] = {}
-    for counts in found:
-        counted.setdefault(counts.pop("about"), {})[counts.pop("stage")] = counts
-    return counted
-
-
-def newest_about(db: Database, kind: str, item: str) -> str | None:
-    """The newest job of this *kind* with steps about *item* or ``item:...``."""
-    found = row(
-        db,
-        """SELECT j.id FROM jobs AS j WHERE j.kind = ? AND j.id IN (
-               SELECT job_id FROM steps WHERE item = ? UNION SELECT job_id FROM steps WHERE item > ? AND item < ?)
-           ORDER BY j.id DESC LIMIT 1""",
-        kind,
-        item,
-        f"{item}:",
-        f"{item};",
-    )
-    return found["id"] if found else None
-
-
-def failures(db: Database, job_id: str, limit: int) -> list[dict[str, Any]]:
-    """The failed steps of a job in its order, at most *limit*."""
-    return rows(
-        db,
-        "SELECT item, stage, error_kind, error FROM steps WHERE job_id = ? AND status = 'failed' ORDER BY position LIMIT ?",
-        job_id,
-        limit,
-    )
-
-
-def elapsed(job: dict[str, Any]) -> float | None:
-    """Seconds from the start of a job to its end, or to now; ``None`` before it starts."""
-    if not job["started_at"]:
-        return None
-    end = parse(job["finished_at"]) if job["finished_at"] else datetime.now(UTC)
-    return round((end - parse(job["started_at"])).total_seconds(), 2)

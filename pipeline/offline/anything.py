@@ -6,8 +6,8 @@ import re
 from typing import Any
 
 from pipeline.offline.counts import Length, length
-from pipeline.offline.library import almanac
 from pipeline.offline.schema_walk import Field
+from pipeline.offline.shelves import almanac
 from pipeline.offline.tell_persona import bound_people
 from pipeline.offline.tellers import Job
 

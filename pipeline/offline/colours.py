@@ -6,7 +6,7 @@ import math
 from dataclasses import dataclass
 from functools import cache, lru_cache
 
-from pipeline.offline.library import almanac
+from pipeline.offline.shelves import almanac
 
 RGB = tuple[int, int, int]
 

@@ -7,9 +7,9 @@ from collections.abc import Mapping
 from datetime import date, timedelta
 from typing import Any
 
-from pipeline.offline.library import almanac
 from pipeline.offline.moments import SEGMENTS, Moment, Occasion, segment_of, when
 from pipeline.offline.schema_walk import Field
+from pipeline.offline.shelves import almanac
 from pipeline.offline.subjects import forms_for, known_kinds, spread
 from pipeline.offline.tell_account import generation_facts, scene_prompt
 from pipeline.offline.tell_persona import bound_people

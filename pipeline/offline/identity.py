@@ -12,8 +12,8 @@ from typing import Any
 
 from pipeline.offline import places, wishes
 from pipeline.offline.colours import by_name
-from pipeline.offline.library import FALLBACK, Life, almanac, shelf
 from pipeline.offline.prompt import Reading
+from pipeline.offline.shelves import FALLBACK, Life, almanac, shelf
 from pipeline.offline.sight import Sight
 
 YOUNGEST, OLDEST = 21, 71

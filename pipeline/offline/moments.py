@@ -14,7 +14,7 @@ from typing import Any
 
 from pipeline.offline.colours import by_name
 from pipeline.offline.grammar import Telling
-from pipeline.offline.library import forms
+from pipeline.offline.shelves import forms
 from pipeline.offline.world import World, light_lines
 
 LIMIT = 274

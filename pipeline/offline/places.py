@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass
 from functools import cache
 
-from pipeline.offline.library import almanac
+from pipeline.offline.shelves import almanac
 
 
 @dataclass(frozen=True)

@@ -20,7 +20,7 @@ from pathlib import Path
 import orjson
 from aiohttp import web
 
-from pipeline.offline import chat, delivery, faults, library, sight, writer
+from pipeline.offline import chat, delivery, faults, shelves, sight, writer
 from pipeline.offline.delivery import Course, Dropped
 from pipeline.offline.faults import Behaviour
 from pipeline.offline.strings import Unwritable
@@ -185,7 +185,7 @@ class OfflineServer:
 
 def warm() -> None:
     """Read the worlds and import Pillow, so that the first request is no slower than the others."""
-    for prepare in (library.almanac, *(partial(library.shelf, language) for language in library.LANGUAGES), partial(sight.look, _DOT)):
+    for prepare in (shelves.almanac, *(partial(shelves.shelf, language) for language in shelves.LANGUAGES), partial(sight.look, _DOT)):
         try:
             prepare()
         except (OSError, ValueError, KeyError, ImportError):

@@ -7,9 +7,9 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from pipeline.offline import Json
-from pipeline.offline.library import forms
 from pipeline.offline.moments import words
 from pipeline.offline.schema_walk import Field
+from pipeline.offline.shelves import forms
 from pipeline.offline.tell_persona import bound_people
 from pipeline.offline.tellers import Job, Subject, canonical
 

@@ -6,9 +6,9 @@ import re
 from typing import Any
 
 from pipeline.offline import Json
-from pipeline.offline.library import almanac
 from pipeline.offline.moments import segment_of, when
 from pipeline.offline.schema_walk import Field
+from pipeline.offline.shelves import almanac
 from pipeline.offline.tellers import Job, tells
 
 

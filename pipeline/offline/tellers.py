@@ -16,10 +16,10 @@ from typing import Any
 
 from pipeline.offline import Json
 from pipeline.offline.grammar import Telling
-from pipeline.offline.library import almanac
 from pipeline.offline.moments import Teller
 from pipeline.offline.prompt import Reading
 from pipeline.offline.schema_walk import Field
+from pipeline.offline.shelves import almanac
 from pipeline.offline.sight import Sight
 from pipeline.offline.world import World
 

@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass
 from functools import lru_cache
 
-from pipeline.offline.library import Life, shelf
+from pipeline.offline.shelves import Life, shelf
 
 LONGEST = 140
 

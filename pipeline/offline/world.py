@@ -15,8 +15,8 @@ from typing import Any
 from pipeline.offline.colours import by_name
 from pipeline.offline.grammar import Telling
 from pipeline.offline.identity import Identity, given_name, invent_surname
-from pipeline.offline.library import Shelf, shelf
 from pipeline.offline.prompt import Reading
+from pipeline.offline.shelves import Shelf, shelf
 
 Person = dict[str, Any]
 

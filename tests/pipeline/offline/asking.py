@@ -6,7 +6,7 @@ from functools import cache
 from pathlib import Path
 
 from pipeline.llm.schema import wire_schema
-from pipeline.offline import library, writer
+from pipeline.offline import shelves, writer
 from pipeline.stages import BY_KEY, STAGES, Material, Wishes, messages
 
 SAMPLES = sorted((Path(__file__).resolve().parents[3] / "assets" / "samples").glob("*.jpg"))
@@ -37,10 +37,10 @@ def data_uri(path: Path) -> str:
 
 def complete_languages() -> list[str]:
     """The languages whose folder has every shared file that English has, and some lives."""
-    wanted = {path.name for path in (library.FOLDER / "en").glob("*.toml")}
+    wanted = {path.name for path in (shelves.FOLDER / "en").glob("*.toml")}
     return sorted(
         folder.name
-        for folder in library.FOLDER.iterdir()
+        for folder in shelves.FOLDER.iterdir()
         if folder.is_dir() and wanted <= {path.name for path in folder.glob("*.toml")} and len(list((folder / "lives").glob("*.toml"))) >= 5
     )
 

@@ -6,10 +6,10 @@ from collections.abc import Iterator
 import pytest
 from asking import LANGUAGES, SAMPLES, complete_languages, data_uri, question, response_format
 
-from pipeline.offline import grammar, library, writer
+from pipeline.offline import grammar, shelves, writer
 from pipeline.offline.grammar import Choice, Slot, Telling, UnknownSymbol, parse
-from pipeline.offline.library import FALLBACK, shelf
 from pipeline.offline.places import find
+from pipeline.offline.shelves import FALLBACK, shelf
 from pipeline.offline.wishes import match_life
 from pipeline.offline.world import World
 from pipeline.stages import STAGES, Wishes
@@ -193,7 +193,7 @@ def test_a_life_has_what_all_lives_have(language, life):
 
 @every_life
 def test_the_cities_of_a_life_are_in_the_gazetteer(language, life):
-    known = json.dumps(library.almanac(), ensure_ascii=False)
+    known = json.dumps(shelves.almanac(), ensure_ascii=False)
     for city in shelf(language).lives[life].cities:
         assert f'"{city}"' in known
         assert find(city, language).timezone.count("/") >= 1
@@ -205,7 +205,7 @@ def test_there_is_a_life_for_those_whose_trade_no_other_knows(language):
 
 
 def test_every_language_folder_is_complete():
-    folders = sorted(folder.name for folder in library.FOLDER.iterdir() if folder.is_dir())
+    folders = sorted(folder.name for folder in shelves.FOLDER.iterdir() if folder.is_dir())
     assert complete_languages() == folders
 
 

@@ -129,7 +129,7 @@ def _hashtag_spam(parts: Sequence[str], listed: Sequence[str]) -> str:
             return f"{len(tags)} hashtags"
         if twice := next((tag for tag in tags if tags.count(tag) > 1), ""):
             return f"#{twice} twice"
-        letters = sum(not letter.isspace() for letter in part)
+        letters = len("".join(part.split()))
         inside = sum(len(match[0]) for match in _HASHTAG.finditer(part))
         if inside * 3 > letters:
             return f"{inside} of {letters} characters"

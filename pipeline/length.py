@@ -7,6 +7,7 @@ every other character 1 or 2 by its place in Unicode.
 from __future__ import annotations
 
 import unicodedata
+from functools import lru_cache
 
 import regex
 
@@ -38,6 +39,7 @@ _EMOJI = regex.compile(
 _MARKS = regex.compile(r"\p{M}{32,}+")
 
 
+@lru_cache(maxsize=64)  # every check of a tweet asks
 def weighted_length(text: str, *, emoji: bool = True) -> int:
     """The weighted length of *text*; at most :data:`LIMIT` can be posted. Without *emoji* their parts count one by one (version 2)."""
     text = normal(text)

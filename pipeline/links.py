@@ -32,6 +32,8 @@ _ACCENTS = (
 )
 _TAIL = regex.compile(rf"(?r)[-A-Za-z0-9{_ACCENTS}]*+")
 _WORD = regex.compile(r"(?P<code>(?i:xn--)[-0-9A-Za-z]++)|[0-9A-Za-z]++")
+_IN_HOST = regex.compile(rf"\.[^.{_NO_HOST}]{{2}}")
+"""No domain is without a dot and two signs of a top-level domain behind it."""
 _DOTS = regex.compile(r"[.\u3002\uff0e\uff61]")
 _PORT = regex.compile(r":[0-9]++")
 _SIGNS = rf"[-+A-Za-z0-9\u0400-\u04ff!*';:=,.$/%#\[\]\u2013_~@|&{_ACCENTS}]"
@@ -67,7 +69,7 @@ def _longest_suffix() -> int:
 def urls(text: str) -> list[tuple[int, int]]:
     """Start and end of every URL in *text*, in order."""
     found: list[tuple[int, int]] = []
-    if "." not in text:
+    if "." not in text or not _IN_HOST.search(text):
         return found
     taken = at = 0  # what stands before *taken* belongs to something else
     while host := _HOST.search(text, at):

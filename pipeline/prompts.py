@@ -21,6 +21,7 @@ _environment = Environment(
     trim_blocks=True,
     lstrip_blocks=True,
     keep_trailing_newline=False,
+    auto_reload=False,  # they do not change while the program runs
 )
 
 

@@ -8,6 +8,7 @@ import random
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Annotated, Any
 
 from pydantic import BeforeValidator, Field, StringConstraints
@@ -75,9 +76,13 @@ class Teller:
     facts: checks.PersonaFacts
     lora: dict[str, Any] | None = None
 
-    @property
+    @cached_property
     def system(self) -> str:
         return prompts.render("system", language=self.wishes.language)
+
+    @cached_property
+    def knowledge(self) -> Knowledge:
+        return Knowledge(self.outputs)
 
 
 def teller(persona_id: str, name: str, wishes: Wishes, outputs: Mapping[str, dict[str, Any]], lora: dict[str, Any] | None = None) -> Teller:
@@ -119,37 +124,50 @@ class Written:
 
 def messages(who: Teller, brief: Brief, recent: Sequence[str] = ()) -> list[Message]:
     """The conversation that asks for one tweet; what changes from tweet to tweet comes last."""
-    task = prompts.render(
-        "tweet",
-        knowledge=_json(found) if (found := knowledge(who.outputs, brief.plan)) else None,
-        context=_json(brief.context) if brief.context else None,
-        recent=_json({"recent_tweets": list(recent)}) if recent else None,
-        plan=_json(brief.plan),
-        current=_json({"current": brief.current}) if brief.current else None,
-        instruction=brief.instruction,
-        variant=brief.variant,
-    )
+    return _conversation(who, _material(who, brief), recent)
+
+
+def _conversation(who: Teller, material: Mapping[str, Any], recent: Sequence[str] = ()) -> list[Message]:
+    task = prompts.render("tweet", recent=_json({"recent_tweets": list(recent)}) if recent else None, **material)
     return [{"role": "system", "content": who.system}, {"role": "user", "content": who.prefix + task}]
 
 
-def knowledge(outputs: Mapping[str, dict[str, Any]], plan: Mapping[str, Any]) -> list[dict[str, str]]:
-    """The entries of the knowledge base whose keys occur in *plan*: names and contents, at most :data:`MOST_KNOWLEDGE`.
+def _material(who: Teller, brief: Brief) -> dict[str, Any]:
+    """What the prompt of a tweet says beside what was tweeted before."""
+    return {
+        "knowledge": _json(found) if (found := who.knowledge.about(brief.plan)) else None,
+        "context": _json(brief.context) if brief.context else None,
+        "plan": _json(brief.plan),
+        "current": _json({"current": brief.current}) if brief.current else None,
+        "instruction": brief.instruction,
+        "variant": brief.variant,
+    }
+
+
+class Knowledge:
+    """The knowledge base of a persona, ready to be searched.
 
     Keys match as whole words where the script has words, anywhere in Chinese, Japanese and Korean; as in Character Card V2, case does not
     matter unless the entry says so.
     """
-    told = json.dumps(plan, ensure_ascii=False)
-    found = []
-    for entry in outputs.get("knowledge", {}).get("character_book", {}).get("entries", []):
-        flags = 0 if entry.get("case_sensitive") else re.IGNORECASE
-        if entry.get("enabled", True) and any(_occurs(str(key), told, flags) for key in entry.get("keys", []) if str(key).strip()):
-            found.append({"name": str(entry.get("name") or ""), "content": str(entry.get("content") or "")})
-    return found[:MOST_KNOWLEDGE]
+
+    def __init__(self, outputs: Mapping[str, dict[str, Any]]) -> None:
+        self._entries: list[tuple[re.Pattern[str], dict[str, str]]] = []
+        for entry in outputs.get("knowledge", {}).get("character_book", {}).get("entries", []):
+            keys = [str(key).strip() for key in entry.get("keys", []) if str(key).strip()]
+            if keys and entry.get("enabled", True):
+                pattern = re.compile("|".join(map(_whole, keys)), 0 if entry.get("case_sensitive") else re.IGNORECASE)
+                self._entries.append((pattern, {key: str(entry.get(key) or "") for key in ("name", "content")}))
+
+    def about(self, plan: Mapping[str, Any]) -> list[dict[str, str]]:
+        """The entries whose keys occur in *plan*: names and contents, at most :data:`MOST_KNOWLEDGE`."""
+        told = json.dumps(plan, ensure_ascii=False)
+        return [entry for pattern, entry in self._entries if pattern.search(told)][:MOST_KNOWLEDGE]
 
 
-def _occurs(key: str, text: str, flags: int) -> bool:
+def _whole(key: str) -> str:
     edge = r"\b" if re.match(r"[\w]", key) and key.isascii() else ""
-    return re.search(f"{edge}{re.escape(key.strip())}{edge}", text, flags) is not None
+    return f"{edge}{re.escape(key)}{edge}"
 
 
 async def write(
@@ -159,8 +177,9 @@ async def write(
 
     Raises :class:`errors.WriterError` where the server gives nothing usable.
     """
-    said = messages(who, brief, recent)
-    same = messages(who, brief)  # what was tweeted meanwhile does not make it another question
+    material = _material(who, brief)
+    said = _conversation(who, material, recent)
+    same = _conversation(who, material)  # what was tweeted meanwhile does not make it another question
     for again in range(AGAIN + 1):
         question = Question(said, TweetAnswer, model, temperature=who.wishes.temperature, seed=seed, said=same)
         answer = settled(await ask(question, writer, caller))

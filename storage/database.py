@@ -41,7 +41,9 @@ LARGEST_BATCH = 256
 PATIENCE = 2
 """Seconds between attempts to write what must not be lost."""
 
-_Write = tuple[Callable[[Database], Any], Future[Any]]
+_Answer = asyncio.Future[Any] | Future[Any]
+_Write = tuple[Callable[[Database], Any], _Answer]
+_Outcome = tuple[_Answer, Any, BaseException | None]
 
 
 def connect(path: Path, *, read_only: bool = False) -> Database:
@@ -161,7 +163,9 @@ class Store:
 
         *fn* does nothing but read and write the database: it is run again when the transaction that it shared was given up.
         """
-        return await asyncio.wrap_future(self.submit(fn, *args, **kwargs))
+        answer: asyncio.Future[T] = asyncio.get_running_loop().create_future()
+        self._put((lambda tx: fn(tx, *args, **kwargs), answer))
+        return await answer
 
     async def write_patiently(
         self, tell: Callable[[str], None], fn: Callable[Concatenate[Transaction, P], T], *args: P.args, **kwargs: P.kwargs
@@ -183,11 +187,14 @@ class Store:
     def submit(self, fn: Callable[Concatenate[Transaction, P], T], *args: P.args, **kwargs: P.kwargs) -> Future[T]:
         """:meth:`write` for callers that do not await: the future is done after COMMIT."""
         future: Future[T] = Future()
+        self._put((lambda tx: fn(tx, *args, **kwargs), future))
+        return future
+
+    def _put(self, write: _Write) -> None:
         with self._closing:
             if self._closed:
                 raise StorageError(_CLOSED)
-            self._writes.put((lambda tx: fn(tx, *args, **kwargs), future))
-        return future
+            self._writes.put(write)
 
     def _write_for_ever(self) -> None:
         while True:
@@ -224,8 +231,7 @@ class Store:
                     self._commit([write])
                 return
             outcomes = [(future, None, error) for _, future in batch]
-        for future, result, error in outcomes:
-            self._answer(future, result, error)
+        self._answer([(future, result, self._told(error)) for future, result, error in outcomes])
 
     def _outcome(self, fn: Callable[[Database], Any]) -> tuple[Any, BaseException | None]:
         """What *fn* returned, or raised, in a savepoint of its own."""
@@ -237,16 +243,38 @@ class Store:
                 raise  # SQLite itself rolled everything back (disk full, I/O error)
             return None, error
 
-    def _answer(self, future: Future[Any], result: object, error: BaseException | None) -> None:
-        if not future.set_running_or_notify_cancel():
-            return
-        if error is None:
-            future.set_result(result)
-        elif explained := _explained(error, self.path):
+    def _told(self, error: BaseException | None) -> BaseException | None:
+        """*error* as whoever awaits the write hears of it."""
+        if error is not None and (explained := _explained(error, self.path)):
             explained.__cause__ = error
-            future.set_exception(explained)
-        else:
-            future.set_exception(error)
+            return explained
+        return error
+
+    def _answer(self, outcomes: list[_Outcome]) -> None:
+        """Each event loop is woken once for all of its answers: waking it for each costs as much as a small write."""
+        loops: dict[asyncio.AbstractEventLoop, list[_Outcome]] = {}
+        for outcome in outcomes:
+            future = outcome[0]
+            if isinstance(future, asyncio.Future):
+                loops.setdefault(future.get_loop(), []).append(outcome)
+            elif future.set_running_or_notify_cancel():
+                _settle(*outcome)
+        for loop, answers in loops.items():
+            with suppress(RuntimeError):  # the loop is closed, and nobody awaits
+                loop.call_soon_threadsafe(_settle_all, answers)
+
+
+def _settle_all(outcomes: list[_Outcome]) -> None:
+    for outcome in outcomes:
+        if not outcome[0].done():  # cancelled while it was written
+            _settle(*outcome)
+
+
+def _settle(future: _Answer, result: object, error: BaseException | None) -> None:
+    if error is None:
+        future.set_result(result)
+    else:
+        future.set_exception(error)
 
 
 _CLOSED = "The database is closed."

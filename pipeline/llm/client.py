@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-import json
 import logging
 import random
 import time
@@ -22,6 +21,7 @@ from urllib.parse import urlsplit
 
 import httpx2
 import openai
+import orjson
 from tenacity import AsyncRetrying, RetryCallState, retry_if_exception, stop_before_delay, wait_random_exponential
 
 from errors import WriterError
@@ -87,7 +87,7 @@ class Request:
     def digest(self, retries: int = 0) -> str:
         """What tells this request from others of its step; *retries* is the caller's."""
         parts = [retries, self.said, self.schema_name, self.schema, self.model, self.nth, self.temperature, self.seed, self.max_tokens]
-        return hashlib.sha256(json.dumps(parts, ensure_ascii=False, sort_keys=True).encode()).hexdigest()[:32]
+        return hashlib.sha256(orjson.dumps(parts, option=orjson.OPT_SORT_KEYS)).hexdigest()[:32]
 
 
 @dataclass
@@ -220,8 +220,8 @@ class Writer:
     async def _post(self, request: Request, sent: dict[str, Any]) -> bytes:
         async with asyncio.timeout(self._request_timeout):
             # Not chat.completions.create: that takes the body apart piece by piece, which costs as much as all the rest of a call.
-            body = {"model": request.model, "messages": request.messages, **sent}
-            response = await self._client.post("/chat/completions", cast_to=httpx2.Response, body=body)
+            body = orjson.dumps({"model": request.model, "messages": request.messages, **sent})
+            response = await self._client.post("/chat/completions", cast_to=httpx2.Response, content=body)
             return response.content
 
     async def _note_answer(self, request: Request, caller: Caller, digest: str, answer: Answer, seconds: float) -> None:

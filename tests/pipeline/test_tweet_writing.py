@@ -59,10 +59,10 @@ def test_the_persona_comes_first_and_is_the_same_to_the_byte_in_all_of_its_tweet
 
 
 def test_what_the_knowledge_base_says_comes_along_when_its_words_occur():
-    assert [entry["name"] for entry in tweets.knowledge(OUTPUTS, PLAN)] == ["The starter"]
-    assert [entry["name"] for entry in tweets.knowledge(OUTPUTS, {"theme": "oven two, again"})] == [], "it is switched off"
-    assert tweets.knowledge(OUTPUTS, {"theme": "starters"}) == [], "whole words only"
-    assert [entry["name"] for entry in tweets.knowledge(OUTPUTS, {"theme": "过桥的时候"})] == ["桥"]
+    assert [entry["name"] for entry in tweets.Knowledge(OUTPUTS).about(PLAN)] == ["The starter"]
+    assert [entry["name"] for entry in tweets.Knowledge(OUTPUTS).about({"theme": "oven two, again"})] == [], "it is switched off"
+    assert tweets.Knowledge(OUTPUTS).about({"theme": "starters"}) == [], "whole words only"
+    assert [entry["name"] for entry in tweets.Knowledge(OUTPUTS).about({"theme": "过桥的时候"})] == ["桥"]
 
 
 def test_material_cannot_close_its_own_block():

@@ -31,6 +31,7 @@ bench: $(VENV)/dev ## Measure what the README and docs/performance.md claim
 	$(BIN)/python -m bench.persona
 	$(BIN)/python -m bench.gallery
 	$(BIN)/python -m bench.tweets
+	$(BIN)/python -m bench.tweets --faults
 
 format: $(VENV)/dev ## Put the code in order
 	$(BIN)/ruff check --fix .

@@ -1,141 +1,147 @@
-"""A thousand tweets of a hundred personas under one gate: how far from calls x latency / slots are we?
+"""A thousand tweets of a hundred personas under one gate: how far from calls x latency / slots are we, and how far are others?
 
-``python -m bench.tweets`` writes them end to end (calendars given, every tweet checked, saved and seen by a watcher) against an offline
-writer in a process of its own, at 20 and at 200 slots, and beside that sends the same prompts through the plain openai client with
-``asyncio.gather`` behind a semaphore, which checks and saves nothing.
+``python -m bench.tweets`` writes them end to end (calendars given, every tweet checked, saved and seen by a watcher) at 20 and at 200
+slots, and beside that has peers ask the same questions with the same Pydantic model; they check and save nothing. ``--faults`` counts
+who ends complete when calls go wrong, and kills us three times on the way. Everybody is a process in an environment of its own with an
+offline writer of its own; they take turns.
 """
 
 from __future__ import annotations
 
 import argparse
-import asyncio
 import json
-import statistics
+import os
+import random
 import sys
 import tempfile
 import time
-from dataclasses import dataclass
-from datetime import date, timedelta
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
-import openai
+ROOT = Path(__file__).resolve().parent.parent
+if not __package__:
+    sys.path.insert(0, str(ROOT))
 
-from bench.persona import SAMPLES, Measured, writer
-from config import Settings
-from pipeline import tweets
-from pipeline.llm.schema import wire_schema
-from pipeline.stages import Wishes
-from pipeline.studio import Studio, Upload
-from pipeline.tweet_steps import Order
+from bench import contestants  # noqa: E402  found once the path is set
+from bench.contestants import OURS, PEERS, Contestant  # noqa: E402
+from bench.measured import Measured, heading, show  # noqa: E402
+from bench.writers import behave, stats, until, writer  # noqa: E402
 
-PERSONAS, EACH = 100, 10
-
-
-@dataclass(frozen=True)
-class Prepared:
-    """The personas with a calendar each, and the same thousand questions as plain messages."""
-
-    orders: list[Order]
-    questions: list[list[dict[str, object]]]
+CALLS = 1000
+FAULTS = "429=0.1,500=0.05,drop=0.05,truncated=0.05"
+"""Shares of all calls, of what goes wrong with them."""
+KILLS = 3
 
 
-async def prepare(studio: Studio) -> Prepared:
-    """A hundred personas and their calendars, written without latency."""
-    uploads = [Upload(SAMPLES[number % len(SAMPLES)], f"sample {number}.jpg") for number in range(PERSONAS)]
-    pictures = [(upload, await studio.add_picture(upload)) for upload in uploads]
-    job_id, ids = await studio.create_personas(pictures, Wishes(seed=1), priority=10)
-    async for _ in studio.watch(job_id):
-        pass
-    orders, questions = [], []
-    first = date(2026, 12, 1)
-    for persona_id in ids:
-        plans = {
-            (first + timedelta(days=day)).isoformat(): {
-                "topic_type": "daily_life",
-                "tweet_format": "standard",
-                "theme": f"what happened on day {day + 1}",
-                "recommended_time": "09:30",
-            }
-            for day in range(EACH)
-        }
-        calendar_id, _ = await studio.tweets.add_calendar(persona_id, json.dumps({"calendar": plans}).encode(), "bench.json")
-        orders.append(Order(persona_id, EACH, calendar_id))
-        questions += [await studio.tweets.question(persona_id, tweets.Brief({"date": day, **plan})) for day, plan in plans.items()]
-    return Prepared(orders, questions)
+@contextmanager
+def contest(names: Sequence[str], slots: int, latency: float) -> Iterator[dict[str, Contestant]]:
+    """The contestants with these names, ready to go."""
+    with ExitStack() as stack:
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
+        questions = folder / "questions.json"
+        ours = _ours(stack, slots, latency, folder)
+        ready = {OURS: ours} if OURS in names else {}
+        for name in (name for name in names if name != OURS):
+            url = stack.enter_context(writer(latency, "--control"))
+            ready[name] = stack.enter_context(contestants.peer(name, url, slots, questions))
+        yield ready
 
 
-async def ours(studio: Studio, prepared: Prepared) -> Measured:
-    """From the order to the last tweet in the database, a watcher attached."""
-    began, cpu = time.perf_counter(), time.process_time()
-    job_id = await studio.tweets.start(prepared.orders)
-    async for _ in studio.watch(job_id):
-        pass
-    seconds, cpu = time.perf_counter() - began, time.process_time() - cpu
-    batch = await studio.tweets.batch(job_id)
-    if batch["done"] != PERSONAS * EACH:
-        raise RuntimeError(f"{batch['done']} tweets are done")
-    return Measured(seconds, cpu, batch["calls"])
+def _ours(stack: ExitStack, slots: int, latency: float, folder: Path) -> Contestant:
+    """Persona Studio with its personas, which cost no time. It leaves the questions for the peers in *folder*."""
+    url = stack.enter_context(writer(0, "--control"))
+    ours = stack.enter_context(contestants.ours(url, slots, folder / "data", folder / "questions.json"))
+    behave(url, latency=latency)
+    return ours
 
 
-async def plain(url: str, prepared: Prepared, slots: int) -> Measured:
-    """The openai client, gather and a semaphore: the answers are parsed, and thrown away."""
-    schema = {"name": "TweetAnswer", "strict": True, "schema": wire_schema(tweets.TweetAnswer)}
-    semaphore = asyncio.Semaphore(slots)
-    async with openai.AsyncOpenAI(base_url=url, api_key="bench", timeout=60) as client:
-
-        async def one(messages: list[dict[str, object]]) -> None:
-            async with semaphore:
-                answer = await client.chat.completions.create(
-                    model="offline-demo",
-                    messages=messages,  # type: ignore[arg-type]
-                    response_format={"type": "json_schema", "json_schema": schema},  # type: ignore[arg-type]
-                )
-            tweets.TweetAnswer.model_validate_json(answer.choices[0].message.content or "")
-
-        began, cpu = time.perf_counter(), time.process_time()
-        await asyncio.gather(*(one(messages) for messages in prepared.questions))
-        return Measured(time.perf_counter() - began, time.process_time() - cpu, len(prepared.questions))
+def speed(names: Sequence[str], slots: int, latency: float, runs: int) -> None:
+    """All of them in turn, *runs* times, so that what else the machine does falls on all."""
+    with contest(names, slots, latency) as ready:
+        taken: dict[str, list[Measured]] = {name: [] for name in ready}
+        for _ in range(runs):
+            for name, contestant in ready.items():
+                taken[name].append(clean(contestant, slots))
+        for name, measured in taken.items():
+            show(ready[name].title, slots, CALLS * latency / slots, measured)
 
 
-async def run(runs: int, latency: float, slots: int) -> None:
-    """Both ways in turn, so that what else the machine does falls on both."""
-    with writer(latency) as url, writer(0) as fast, tempfile.TemporaryDirectory() as folder:
-        settings = {"_env_file": None, "data_dir": Path(folder), "max_concurrent": slots, "openai_api_key": "bench"}
-        making = Studio(Settings(openai_base_url=fast, **settings))
-        await making.start()
-        prepared = await prepare(making)
-        await making.stop(0)
-        studio = Studio(Settings(openai_base_url=url, **settings))
-        await studio.start()
-        try:
-            taken: dict[str, list[Measured]] = {"Persona Studio, saved": [], "openai + gather": []}
-            for _ in range(runs):
-                taken["Persona Studio, saved"].append(await ours(studio, prepared))
-                taken["openai + gather"].append(await plain(url, prepared, slots))
-        finally:
-            await studio.stop(0)
-    for title, measured in taken.items():
-        show(title, slots, PERSONAS * EACH * latency / slots, measured)
+def clean(contestant: Contestant, slots: int) -> Measured:
+    """One heat in which nothing may go wrong: a thousand calls, a thousand answers, never more at once than there are slots."""
+    before = stats(contestant.url)["requests"]
+    heat = contestant.heat()
+    counted = stats(contestant.url)
+    calls, peak = counted["requests"] - before, counted["peak"]
+    if (calls, heat.complete) != (CALLS, CALLS) or peak > slots:
+        raise SystemExit(f"{contestant.title}: {calls} calls, {peak} at once, {heat.complete} complete, failed: {dict(heat.failed)}")
+    return Measured(heat.seconds, heat.cpu, calls)
 
 
-def show(title: str, slots: int, ideal: float, measured: list[Measured]) -> None:
-    took = [one.seconds for one in measured]
-    median = statistics.median(took)
-    cpu = statistics.median(one.cpu / one.calls for one in measured)
-    figures = f"{ideal:>8.2f} s{median:>8.2f} s{min(took):>8.2f} s{max(took):>8.2f} s{median / ideal:>8.3f}{cpu * 1000:>9.1f} ms"
-    print(f"{title:26}{slots:>6}{figures}", flush=True)
+def faulty(names: Sequence[str], slots: int, latency: float, faults: str) -> None:
+    """One heat each in which calls go wrong: who has all answers at the end?"""
+    print(f"{'':32}{'complete':>9}{'seconds':>9}{'calls':>7}  failed for good", flush=True)
+    with contest(names, slots, latency) as ready:
+        for contestant in ready.values():
+            before = stats(contestant.url)["requests"]
+            behave(contestant.url, faults=faults)
+            heat = contestant.heat()
+            calls = stats(contestant.url)["requests"] - before
+            failed = ", ".join(f"{count} {reason}" for reason, count in heat.failed.items())
+            print(f"{contestant.title:32}{heat.complete:>9}{heat.seconds:>9.1f}{calls:>7}  {failed}", flush=True)
+        print("\nWhat each does about failures:")
+        for name, contestant in ready.items():
+            print(f"{contestant.title:32}{contestants.RETRIES if name == OURS else PEERS[name].retries}")
+
+
+def killed(slots: int, latency: float) -> None:
+    """Kill Persona Studio in the middle of a batch, :data:`KILLS` times, and go on: is everything there, and what is paid again?"""
+    with ExitStack() as stack:
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
+        ours = _ours(stack, slots, latency, folder)
+        begun = stats(ours.url)["requests"]
+        moments = sorted(random.sample(range(CALLS // 10, CALLS - CALLS // 10), KILLS))
+        ours.go()
+        _kill(ours.process.kill, ours.url, begun + moments[0], latency)
+        for moment in moments[1:]:
+            with contestants.resumed(ours.url, slots, folder / "data") as process:
+                _kill(process.kill, ours.url, begun + moment, latency)
+        with contestants.resumed(ours.url, slots, folder / "data") as process:
+            (ended,) = map(json.loads, process.stdout or ())
+        again = stats(ours.url)["requests"] - begun - CALLS
+    print(f"\nkill -9 after about {', '.join(map(str, moments))} calls, going on after each:")
+    print(f"{contestants.TITLE:32}{ended['complete']} tweets; {again} calls asked again, at most {KILLS * slots} were under way")
+    print(f"{'peers':32}nothing is saved, by design: a program that uses them begins again, or has saved by itself")
+
+
+def _kill(kill: Callable[[], None], url: str, calls: int, latency: float) -> None:
+    """Kill at a random moment after the writer at *url* has had so many *calls*, and wait until it has noticed."""
+    until(lambda: stats(url)["requests"] >= calls)
+    time.sleep(random.uniform(0, latency))
+    kill()
+    until(lambda: not stats(url)["in_flight"])
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("--runs", type=int, default=3, help="how often each is measured (default: %(default)s)")
+    parser.add_argument("--runs", type=int, default=5, help="how often each is measured (default: %(default)s)")
     parser.add_argument("--latency", type=float, default=0.5, help="seconds of a call (default: %(default)s)")
     parser.add_argument("--slots", type=int, nargs="+", default=[20, 200], help="LLM calls at once (default: 20 200)")
+    parser.add_argument("--only", nargs="+", choices=[OURS, *PEERS], default=[OURS, *PEERS], metavar="NAME", help=" ".join([OURS, *PEERS]))
+    parser.add_argument("--faults", nargs="?", const=FAULTS, metavar="KIND=SHARE,...", help=f"who ends complete? (default: {FAULTS})")
     given = parser.parse_args()
-    print(f"Python {sys.version.split()[0]}, {PERSONAS} personas x {EACH} tweets, {given.latency:g} s a call, {given.runs} runs each\n")
-    print(f"{'':26}{'slots':>6}{'ideal':>10}{'median':>10}{'min':>10}{'max':>10}{'ratio':>8}{'CPU a call':>12}")
+    print(f"{os.cpu_count()} cores, Python {sys.version.split()[0]}, {CALLS} tweets, {given.latency:g} s a call", flush=True)
+    if given.faults:
+        for slots in given.slots:
+            print(f"\n1 run each, {slots} slots, {given.faults}")
+            faulty(given.only, slots, given.latency, given.faults)
+            if OURS in given.only:
+                killed(slots, given.latency)
+        return
+    print(f"{given.runs} runs each, in turn\n")
+    heading("slots")
     for slots in given.slots:
-        asyncio.run(run(given.runs, given.latency, slots))
+        speed(given.only, slots, given.latency, given.runs)
 
 
 if __name__ == "__main__":

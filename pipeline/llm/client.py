@@ -158,10 +158,12 @@ class Writer:
         try:
             async with self.gate.slot(caller.priority):
                 caller.report({"phase": "writing"})
-                return await self._retried(request, caller, digest)
+                answer = await self._retried(request, caller, digest)
         except Trouble as trouble:
             self.traffic.failures += 1
             raise _given_up(trouble) from None
+        await asyncio.sleep(0)  # whoever waited for the slot asks before this answer is read
+        return answer
 
     async def _retried(self, request: Request, caller: Caller, digest: str) -> Answer:
         started, garbled = time.monotonic(), 0

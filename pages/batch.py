@@ -1,13 +1,14 @@
 """Batch: tweets of many personas at once, stored ones and those of dropped files, watched and steered while they are written.
 
-The page is one card. Its script asks with the methods of :class:`_Calls`; a running batch is looked at a few times a second, so that a
-reload, another tab or a server that was started again shows how it goes on.
+The page is one card. Its script asks with the methods of :class:`_Calls`. A running batch is looked at again and again, so that a reload,
+another tab or a server that was started again shows how it goes on; each look waits a moment, and brings only what changed since the last.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Mapping, Sequence
+from contextlib import aclosing, suppress
 from dataclasses import asdict
 from typing import Annotated, Any
 
@@ -16,10 +17,11 @@ from pydantic import Field
 
 from errors import ConflictError, NotFoundError
 from pages import frame
-from pages.components.asked import Answer, Asked, answering
+from pages.components.asked import Answer, Asked, answering_all
+from pages.components.batch_rows import BatchRows
 from pages.components.card import card
 from pages.components.reference_image import taken
-from pages.language import of_request, sentence
+from pages.language import sentence, stored
 from pages.tweet_filters import DayOrNothing, Id
 from pipeline.formats.remarks import Remark
 from pipeline.job_files import TakenIn
@@ -35,8 +37,11 @@ MOST_EACH = 500
 MOST_FILES = 100
 """Files that are dropped at once."""
 RECENT = 8
+PACE = 0.5
+"""Seconds that a look at a running batch waits, so that a page is drawn twice a second; when the batch ends or stops, not that long."""
 LONGEST_CONTEXT = 1000
 SCRIPTS = ("batch_match", "batch_files", "batch_people", "batch_order", "batch_run", "batch")
+ROW = ("id", "name", "tweets", "calendar")
 LIMITS = {"files": MOST_FILES, "personas": MOST_PERSONAS, "each": MOST_EACH, "tweets": MOST_TWEETS, "context": LONGEST_CONTEXT}
 
 
@@ -47,22 +52,22 @@ def build(studio: Studio) -> None:
     """Lay the page out and wire it."""
     head = frame.header(studio)
     calls = _Calls(studio)
-    language = studio.settings.ui_language
-    functions = [
-        answering(what, work, language)  # type: ignore[arg-type]  each of these pairs fits
-        for what, work in (
+    functions = answering_all(
+        [
             (_Find, calls.find),
+            (_File, calls.take_in),
             (_Forecast, calls.forecast),
             (_Start, calls.start),
             (_Recent, calls.recent),
-            (_Job, calls.look),
-            (_Job, calls.pause),
-            (_Job, calls.go_on),
-            (_Job, calls.cancel),
-        )
-    ]
+            (_Look, calls.look),
+            (_Look, calls.pause),
+            (_Look, calls.go_on),
+            (_Look, calls.cancel),
+        ],
+        studio.settings.ui_language,
+    )
     value = {**LIMITS, "mb": studio.settings.max_upload_mb, "offline": studio.settings.offline}
-    card(*SCRIPTS, value=value, elem_id="batch", server_functions=[*functions, _taking_in(studio)])
+    card(*SCRIPTS, value=value, elem_id="batch", server_functions=functions)
     frame.footer()
     gr.on(None, lambda: frame.banners(studio), None, head, show_progress="hidden", api_visibility="private")
 
@@ -100,8 +105,12 @@ class _Recent(Asked):
     pass
 
 
-class _Job(Asked):
+class _Look(Asked):
+    """*status* and *mark*: those of the answer before, empty at first."""
+
     job: Id
+    status: Annotated[str, Field(max_length=20)] = ""
+    mark: Annotated[str, Field(max_length=40)] = ""
 
 
 class _Calls:
@@ -109,6 +118,7 @@ class _Calls:
 
     def __init__(self, studio: Studio) -> None:
         self.studio = studio
+        self._rows = BatchRows()
 
     async def find(self, asked: _Find) -> Answer:
         """A page of personas, newest first, and whether there are more; or all of them, up to what a batch may have."""
@@ -149,54 +159,62 @@ class _Calls:
         keys = ("id", "title", "status", "created_at", "done", "failed", "total")
         return {"jobs": [{key: job[key] for key in keys} for job in await self.studio.tweets.recent(RECENT)]}
 
-    async def look(self, asked: _Job) -> Answer:
-        """The batch as a table; a persona with failures has their reasons, each with how often."""
+    async def look(self, asked: _Look) -> Answer:
+        """The batch as a table: its sums, and of its personas those that changed since *mark*, ``whole`` where these are all. A persona
+        with failures has their reasons, each with how often.
+        """
+        if asked.status == "running":
+            await self._wait(asked.job)
         batch = await self.studio.tweets.batch(asked.job)
         if batch["kind"] != KIND:
             raise NotFoundError("There is no job {job}.", job=asked.job)
         reasons = _reasons(batch.pop("failures"))
-        return {**batch, "personas": [{**persona, "reasons": reasons.get(persona["id"], [])} for persona in batch["personas"]]}
+        rows = [{**{key: row[key] for key in ROW}, "reasons": reasons.get(row["id"], ())} for row in batch.pop("personas")]
+        changed, whole, mark = self._rows.since(asked.mark, asked.job, rows)
+        return {**batch, "personas": [_said(row, asked.spoken) for row in changed], "whole": whole, "mark": mark}
 
-    async def pause(self, asked: _Job) -> Answer:
+    async def _wait(self, job_id: str) -> None:
+        """Return when the job is not running any more, or in a moment."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(PACE), aclosing(self.studio.watch(job_id)) as events:
+                async for event in events:
+                    if event.kind in ("all", "job") and event.status != "running":
+                        return
+
+    async def pause(self, asked: _Look) -> Answer:
         """Take no further step; what is under way goes on to its end."""
         await self.studio.jobs.pause(asked.job)
         return await self.look(asked)
 
-    async def go_on(self, asked: _Job) -> Answer:
+    async def go_on(self, asked: _Look) -> Answer:
         """Write what is missing: of a paused job all that waits, of others what failed or was cancelled."""
         await self.studio.resume(asked.job)
         return await self.look(asked)
 
-    async def cancel(self, asked: _Job) -> Answer:
+    async def cancel(self, asked: _Look) -> Answer:
         """Stop for good; what is done stays."""
         await self.studio.cancel(asked.job)
         return await self.look(asked)
 
-
-def _taking_in(studio: Studio) -> Callable[..., Awaitable[Answer]]:
-    """The function that is given a dropped file; it needs the visitor's language for the remarks."""
-    language = studio.settings.ui_language
-
-    async def take_in(asked: object, request: gr.Request) -> Answer:
-        spoken = of_request(request, language)
-
-        async def bring(file: _File) -> Answer:
-            content, name = await asyncio.to_thread(taken, file.path, file.name)
-            found = await studio.files.any_file(content, name)
-            remarks = [sentence(one, spoken) if isinstance(one, Remark) else one for one in found.remarks]
-            if not isinstance(found, TakenIn):
-                return {"kind": "calendar", **asdict(found), "remarks": remarks}
-            view = await studio.persona(found.persona_id)
-            persona = {"id": found.persona_id, "name": found.name, "known": found.known, "card": found.kind, "picture": view["picture"]}
-            return {"kind": "persona", **persona, "remarks": remarks}
-
-        return await answering(_File, bring, language)(asked, request)
-
-    return take_in
+    async def take_in(self, asked: _File) -> Answer:
+        """Say what a dropped file is, and keep it where it is a persona."""
+        content, name = await asyncio.to_thread(taken, asked.path, asked.name)
+        found = await self.studio.files.any_file(content, name)
+        remarks = [sentence(one, asked.spoken) if isinstance(one, Remark) else one for one in found.remarks]
+        if not isinstance(found, TakenIn):
+            return {"kind": "calendar", **asdict(found), "remarks": remarks}
+        view = await self.studio.persona(found.persona_id)
+        persona = {"id": found.persona_id, "name": found.name, "known": found.known, "card": found.kind, "picture": view["picture"]}
+        return {"kind": "persona", **persona, "remarks": remarks}
 
 
 def _shown(persona: dict[str, Any]) -> dict[str, Any]:
     return {key: persona[key] for key in ("id", "name", "picture", "archetype", "done", "tweets", "status")}
+
+
+def _said(row: Mapping[str, Any], language: str) -> Answer:
+    """A row with its reasons in the reader's language."""
+    return {**row, "reasons": [{**one, "reason": stored(one["reason"], language)} for one in row["reasons"]]}
 
 
 def _reasons(failures: Sequence[dict[str, Any]]) -> dict[str, list[dict[str, Any]]]:

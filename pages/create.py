@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import AsyncIterator, Awaitable
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +12,7 @@ import gradio as gr
 from errors import ConflictError, NotFoundError, StudioError
 from pages import frame
 from pages.components.card import card
+from pages.components.persona_view import shown
 from pages.components.reference_image import Chosen, reference_image, uploaded
 from pages.components.tweet_strip import tweet_strip
 from pages.language import of_request, say, sentence, t
@@ -87,7 +87,7 @@ class _Handlers:
         if not persona_id:
             return
         try:
-            async for view, recent in self.watch(persona_id, turn_to=True):
+            async for view, recent in self.watch(persona_id, self.spoken(request), turn_to=True):
                 yield view, gr.skip(), recent, gr.skip(), gr.skip()
         except NotFoundError as error:
             yield gr.skip(), sentence(error, self.spoken(request)), gr.skip(), gr.skip(), gr.skip()
@@ -124,7 +124,7 @@ class _Handlers:
             yield gr.skip(), sentence(error, self.spoken(request)), gr.skip(), idle
             return
         yield gr.skip(), "", gr.skip(), idle
-        async for view, recent in self.watch(persona_id, turn_to=True):
+        async for view, recent in self.watch(persona_id, self.spoken(request), turn_to=True):
             yield view, gr.skip(), recent, gr.skip()
 
     def second_click(self, page: str) -> bool:
@@ -137,13 +137,13 @@ class _Handlers:
 
     async def retry(self, event: gr.EventData, request: gr.Request) -> AsyncIterator[tuple[Update, ...]]:
         """Write one failed stage again: (view, notice, recent)."""
-        async for shown in self.go_on(event.persona, self.studio.retry_stage(event.persona, event.stage), request):
-            yield shown
+        async for update in self.go_on(event.persona, self.studio.retry_stage(event.persona, event.stage), request):
+            yield update
 
     async def resume(self, event: gr.EventData, request: gr.Request) -> AsyncIterator[tuple[Update, ...]]:
         """Write all that is missing: (view, notice, recent)."""
-        async for shown in self.go_on(event.persona, self.studio.complete(event.persona), request):
-            yield shown
+        async for update in self.go_on(event.persona, self.studio.complete(event.persona), request):
+            yield update
 
     async def go_on(self, persona_id: str, change: Awaitable[None], request: gr.Request) -> AsyncIterator[tuple[Update, ...]]:
         """Make the change, then watch what comes of it."""
@@ -155,7 +155,7 @@ class _Handlers:
         except StudioError as error:
             yield gr.skip(), sentence(error, self.spoken(request)), gr.skip()
             return
-        async for view, recent in self.watch(persona_id, turn_to=False):
+        async for view, recent in self.watch(persona_id, self.spoken(request), turn_to=False):
             yield view, note, recent
             note = gr.skip()  # by now something else may be said there
 
@@ -176,20 +176,15 @@ class _Handlers:
             return gr.skip(), sentence(error, self.spoken(request)), await self.recent()
         except StudioError as error:
             note = sentence(error, self.spoken(request))
-        return _shown(await self.studio.persona(event.persona)), note, await self.recent()
+        return shown(await self.studio.persona(event.persona), self.spoken(request)), note, await self.recent()
 
-    async def watch(self, persona_id: str, *, turn_to: bool) -> AsyncIterator[tuple[Update, Update]]:
+    async def watch(self, persona_id: str, language: str, *, turn_to: bool) -> AsyncIterator[tuple[Update, Update]]:
         """(view, recent) for as long as the persona is being written; *turn_to*: the page is to show it instead of what it shows."""
         recent: Update = await self.recent()
         async for view in self.studio.follow(persona_id):
-            yield _shown(view, turn_to=turn_to), recent
+            yield {**shown(view, language), "opened": turn_to}, recent
             turn_to, recent = False, gr.skip()
         yield gr.skip(), await self.recent()
 
     async def recent(self) -> list[dict[str, Any]]:
         return await self.studio.personas(RECENT)
-
-
-def _shown(view: dict[str, Any], *, turn_to: bool = False) -> dict[str, Any]:
-    """What the card is given: the view, and the server's time for its clocks."""
-    return {**view, "now": datetime.now(UTC).isoformat(), "opened": turn_to}

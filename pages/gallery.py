@@ -15,8 +15,9 @@ from pydantic import Field
 
 from errors import ConflictError, NotFoundError
 from pages import frame
-from pages.components.asked import Answer, Asked, answering
+from pages.components.asked import Answer, Asked, answering_all
 from pages.components.card import card
+from pages.language import stored
 from pages.tweet_filters import Id, Wanted
 from pipeline.studio import Studio
 from pipeline.tweet_desk import LONGEST_EDIT, Filters
@@ -42,19 +43,21 @@ def build(studio: Studio) -> None:
     """Lay the page out and wire it."""
     head = frame.header(studio)
     calls = _Calls(studio)
-    language = studio.settings.ui_language
-    functions = [
-        answering(_Find, calls.find, language),
-        answering(_Which, calls.counts, language),
-        answering(_News, calls.news, language),
-        answering(_One, calls.told, language),
-        answering(_Edit, calls.edit, language),
-        answering(_Review, calls.review, language),
-        answering(_Undo, calls.undo, language),
-        answering(_Rewrite, calls.rewrite, language),
-        answering(_One, calls.versions, language),
-        answering(_Restore, calls.restore, language),
-    ]
+    functions = answering_all(
+        [
+            (_Find, calls.find),
+            (_Which, calls.counts),
+            (_News, calls.news),
+            (_One, calls.told),
+            (_Edit, calls.edit),
+            (_Review, calls.review),
+            (_Undo, calls.undo),
+            (_Rewrite, calls.rewrite),
+            (_One, calls.versions),
+            (_Restore, calls.restore),
+        ],
+        studio.settings.ui_language,
+    )
     card(*SCRIPTS, value=PAGE, elem_id="gallery", server_functions=functions)
     frame.footer()
     gr.on(None, lambda: frame.banners(studio), None, head, show_progress="hidden", api_visibility="private")
@@ -127,9 +130,9 @@ class _Calls:
         if newest > asked.after:
             found = await self.studio.tweets.page(asked.filters.filters(), limit=MOST_NEW)
             fresh = sum(tweet["number"] > asked.after for tweet in found)
-        return {"fresh": fresh, "rewritten": await self._rewritten(asked.rewriting)}
+        return {"fresh": fresh, "rewritten": await self._rewritten(asked.rewriting, asked.spoken)}
 
-    async def _rewritten(self, ids: Sequence[str]) -> list[Answer]:
+    async def _rewritten(self, ids: Sequence[str], language: str) -> list[Answer]:
         """The tweets whose rewriting has ended, with the reason where it failed."""
         states = await self.studio.tweets.rewrites(ids) if ids else {}
         ended = []
@@ -140,7 +143,7 @@ class _Calls:
                 tweet = _narrow(await self.studio.tweets.tweet(tweet_id))
             except NotFoundError:
                 continue
-            ended.append({**tweet, "failed": state["error"] or "", "failed_kind": state["error_kind"] or ""})
+            ended.append({**tweet, "failed": stored(state["error"] or "", language), "failed_kind": state["error_kind"] or ""})
         return ended
 
     async def told(self, asked: _One) -> Answer:

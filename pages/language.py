@@ -7,9 +7,11 @@ page, so Gradio's own labels, our cards and the sentences of handlers always agr
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping
-from functools import cache
+from functools import cache, lru_cache
 from pathlib import Path
+from string import Formatter
 
 import gradio as gr
 from gradio.i18n import I18nData
@@ -21,6 +23,11 @@ FOLDER = Path(__file__).resolve().parent.parent / "assets" / "i18n"
 LANGUAGES = {"en": "en", "zh": "zh-CN"}
 """Our languages and the locale by which Gradio and the browser know each."""
 COOKIE = "studio_language"
+
+TELLING = 10
+"""Letters of its own that a sentence's template must have for a stored sentence to be told by it."""
+LONGEST_STORED = 600
+"""A longer one is left as it is: what a server answered is in some of them, and matching takes its length to the third power."""
 
 Texts = dict[str, str]
 
@@ -75,3 +82,35 @@ def sentence(error: StudioError | Remark, language: str) -> str:
     if isinstance(error, EditError):
         return " ".join(sentence(problem, language) for problem in error.problems)
     return _sentences(language).get(error.template, error.template).format(**error.facts)
+
+
+@lru_cache(4096)
+def stored(text: str, language: str) -> str:
+    """A sentence that was stored in English (why a step failed), in *language* where the template that it was made from is known there."""
+    if len(text) > LONGEST_STORED:
+        return text
+    for pattern, template in _patterns(language):
+        if found := pattern.fullmatch(text):
+            facts = found.groupdict()
+            return "".join(literal + (facts[name] if name else "") for literal, name, _, _ in Formatter().parse(template))
+    return text
+
+
+@cache
+def _patterns(language: str) -> list[tuple[re.Pattern[str], str]]:
+    """What sentences made from our English templates look like, and the template in *language*; the wordiest first."""
+    found = []
+    for english, template in _sentences(language).items():
+        parts = [(literal, name) for literal, name, _, _ in Formatter().parse(english)]
+        own = sum(len(literal) for literal, _ in parts)
+        if own < TELLING:
+            continue
+        names: set[str] = set()
+        pattern = ""
+        for literal, name in parts:
+            pattern += re.escape(literal)
+            if name:
+                pattern += f"(?P={name})" if name in names else f"(?P<{name}>.+?)"
+                names.add(name)
+        found.append((own, re.compile(pattern, re.DOTALL), template))
+    return [(pattern, template) for _, pattern, template in sorted(found, key=lambda one: -one[0])]

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -16,8 +15,9 @@ from pydantic import Field
 
 from errors import StudioError, UploadError
 from pages import frame
-from pages.components.asked import Answer, Asked, answering
+from pages.components.asked import Answer, Asked, answering_all
 from pages.components.card import card
+from pages.components.persona_view import shown
 from pages.components.reference_image import uploaded
 from pages.language import of_request, sentence
 from pipeline.stages import LONGEST_WISH
@@ -39,10 +39,8 @@ def build(studio: Studio) -> None:
     """Lay the page out and wire it."""
     head = frame.header(studio)
     calls = _Calls(studio)
-    language = studio.settings.ui_language
-    functions = [
-        answering(what, work, language)  # type: ignore[arg-type]  each of these pairs fits
-        for what, work in (
+    functions = answering_all(
+        [
             (_Find, calls.find),
             (_One, calls.look),
             (_Edit, calls.edit),
@@ -55,16 +53,11 @@ def build(studio: Studio) -> None:
             (_Stage, calls.versions),
             (_Restore, calls.restore),
             (_One, calls.remove),
-        )
-    ]
-
-    async def take_in(asked: object, request: gr.Request) -> Answer:
-        async def bring(file: _File) -> Answer:
-            return await calls.bring(file, of_request(request, language))
-
-        return await answering(_File, bring, language)(asked, request)
-
-    page = card(*SCRIPTS, value=None, elem_id="personas", server_functions=[*functions, take_in])
+            (_File, calls.take_in),
+        ],
+        studio.settings.ui_language,
+    )
+    page = card(*SCRIPTS, value=None, elem_id="personas", server_functions=functions)
     frame.footer()
 
     quiet: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private", "trigger_mode": "multiple"}
@@ -127,7 +120,7 @@ class _Calls:
         """The persona, with the number of its tweets."""
         view = await self.studio.persona(asked.id)
         tweets = await self.studio.tweets.count(Filters(persona_ids=(asked.id,)))
-        return {"view": _shown({**view, "tweets": tweets})}
+        return {"view": shown({**view, "tweets": tweets}, asked.spoken)}
 
     async def edit(self, asked: _Edit) -> Answer:
         """Keep what the author wrote; ``problems`` says what is wrong with it."""
@@ -178,21 +171,22 @@ class _Calls:
         await self.studio.people.delete(asked.id)
         return {"gone": asked.id}
 
-    async def bring(self, file: _File, spoken: str) -> Answer:
-        """Make a persona of an uploaded file: ``{id, name, kind, remarks}``, the remarks in the language *spoken*."""
-        path, name = uploaded(file.path, file.name)
+    async def take_in(self, asked: _File) -> Answer:
+        """Make a persona of an uploaded file: ``{id, name, kind, remarks}``."""
+        path, name = uploaded(asked.path, asked.name)
         made = await self.studio.people.import_file(await asyncio.to_thread(_content, path), name)
-        remarks = [sentence(remark, spoken) for remark in made.deviations]
+        remarks = [sentence(remark, asked.spoken) for remark in made.deviations]
         return {"id": made.persona_id, "name": made.name, "kind": made.kind, "remarks": remarks}
 
-    async def watch(self, event: gr.EventData) -> AsyncIterator[Any]:
+    async def watch(self, event: gr.EventData, request: gr.Request) -> AsyncIterator[Any]:
         """The persona's view again and again, for as long as it is being written."""
         persona_id = getattr(event, "persona", None)
         if not isinstance(persona_id, str):
             return
+        spoken = of_request(request, self.studio.settings.ui_language)
         try:
             async for view in self.studio.follow(persona_id):
-                yield _shown(view)
+                yield shown(view, spoken)
         except StudioError:  # it was deleted meanwhile; the page hears so when it asks next
             yield gr.skip()
 
@@ -206,8 +200,3 @@ def _content(path: str) -> bytes:
     except OSError:
         raise UploadError("That file was not uploaded. Choose it again.") from None
     return content
-
-
-def _shown(view: dict[str, Any]) -> dict[str, Any]:
-    """The view, and the server's time for its clocks."""
-    return {**view, "now": datetime.now(UTC).isoformat()}

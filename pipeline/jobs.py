@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Callable, Iterable, Sequence
+from collections.abc import AsyncGenerator, Callable, Iterable, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
@@ -128,7 +128,7 @@ class Jobs:
         for job_id, cancelled in await self._store.write(drop):
             self._changed(job_id, "cancelled" if cancelled else "")
 
-    async def watch(self, job_id: str) -> AsyncIterator[Event]:
+    async def watch(self, job_id: str) -> AsyncGenerator[Event, None]:
         """The job's events, beginning with ``all``, until it ends (the last event is the ``job`` event that says so). A job that another
         process runs is looked at every second. Raises :class:`NotFoundError`.
         """

@@ -6,7 +6,7 @@ import asyncio
 import logging
 import os
 import unicodedata
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -257,7 +257,7 @@ class Studio:
 
     # Jobs
 
-    def watch(self, job_id: str) -> AsyncIterator[Event]:
+    def watch(self, job_id: str) -> AsyncGenerator[Event, None]:
         """The job's events until it ends; see :meth:`pipeline.jobs.Jobs.watch`."""
         return self.jobs.watch(job_id)
 

@@ -15,14 +15,6 @@ from tests.shell import SAMPLES, at, until
 COUNT, EACH = 6, 4
 ALL = COUNT * EACH
 SLOTS = 6
-OUTPUTS = {
-    "strategy": seven_outputs.strategy(),
-    "examples": seven_outputs.examples(),
-    "network": seven_outputs.network(),
-    "authenticity": seven_outputs.authenticity(),
-    "visual": seven_outputs.visual(),
-    "knowledge": seven_outputs.knowledge(),
-}
 
 
 @pytest.fixture
@@ -37,7 +29,7 @@ def people(shell):
 
 
 def persona_file(shell, number):
-    outputs = {"core": seven_outputs.core(name=f"Mara {number}"), **OUTPUTS}
+    outputs = {**seven_outputs.outputs(), "core": seven_outputs.core(name=f"Mara {number}")}
     card = cards.card_v2(outputs, name=f"Mara {number}", persona_id=f"elsewhere-{number}", disclosure="AI", language="English")
     file = shell.folder / "people" / f"mara{number}.json"
     file.write_bytes(cards.as_json(card))

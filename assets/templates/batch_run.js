@@ -1,11 +1,12 @@
-// A batch while it is written, and after: looked at a few times a second, for as long as it goes on. A row is made once and then only
-// changed where something of it did.
-const SOON = 300, PAUSED = 1000, ENDED = 3000; // ms between two looks
+// A batch while it is written, and after. While it runs the server answers a look twice a second, or as soon as it ends, with the rows that
+// changed; a row is made once and then only changed.
+const WAITED = 500; // ms that the server keeps a look waiting while the batch runs
+const PAUSED = 1000, ENDED = 3000; // ms between two looks else
 const WINDOW = 20000; // ms over which the speed is measured
 let job = ""; // its id
 let turn = 0; // answers to earlier looks are late
 let timer = null;
-let tracks = new Map(); // persona id -> {node, drawn}
+let tracks = new Map(); // persona id -> {person, node, drawn}
 let speeds = []; // [when, done]
 let shown = null; // the newest answer
 
@@ -17,11 +18,12 @@ const big = { done: h("b", { id: "run-done" }), failed: h("b", { id: "run-failed
 const bar = h("div.progress", { role: "progressbar", "aria-valuemin": "0", "aria-label": say("run.progress") }, h("i.good"), h("i.bad"));
 const facts = h("dl.facts");
 const trackRows = h("ul.tracks", { "aria-label": say("run.personas") });
+const trackSum = h("span.dim");
 const run = h("section.run", {},
   h("div.top", {}, h("a.quiet", { href: place("/batch") }, "← " + say("run.new")), h("div.line", {}, runTitle, runChip, h("span.gap"), runActs)),
   lost,
   h("div.card.overview", {}, h("div.counts-big", {}, ["done", "failed", "total"].map((key) => h("div." + key, {}, big[key], h("small", {}, say("run." + key))))), bar, facts),
-  h("div.card", {}, h("h2", {}, say("run.personas")), trackRows));
+  h("div.card", {}, h("h2", {}, say("run.personas"), trackSum), trackRows));
 
 function showJob(id) {
   job = id;
@@ -35,11 +37,16 @@ function showJob(id) {
   look();
 }
 
+/** The job, and what is known of it, for a call. */
+function known() {
+  return { job, ...(shown ? { status: shown.status, mark: shown.mark } : {}) };
+}
+
 async function look() {
   clearTimeout(timer);
   const mine = ++turn;
   const since = performance.now();
-  const answer = await call("look", { job });
+  const answer = await call("look", known());
   if (mine !== turn) return;
   take(answer, performance.now() - since);
 }
@@ -47,7 +54,7 @@ async function look() {
 async function act(name) {
   const mine = ++turn;
   clearTimeout(timer);
-  const answer = await call(name, { job });
+  const answer = await call(name, { ...known(), status: "" });
   if (mine === turn) take(answer, 0);
 }
 
@@ -58,8 +65,8 @@ function take(answer, took) {
   if (answer.error && !answer.lost && !shown) return root.replaceChildren(h("section.run", {}, h("p.notice", { role: "alert" }, answer.error), h("a.small", { href: place("/batch") }, say("run.new"))));
   if (!answer.error) drawRun(answer);
   const status = shown && shown.status;
-  const pace = status === "paused" ? PAUSED : ["done", "failed", "cancelled"].includes(status) ? ENDED : SOON;
-  timer = setTimeout(look, document.hidden ? ENDED : Math.max(answer.error ? PAUSED : pace, 4 * took));
+  const pace = status === "paused" ? PAUSED : ["done", "failed", "cancelled"].includes(status) ? ENDED : 20;
+  timer = setTimeout(look, document.hidden ? ENDED : Math.max(answer.error ? PAUSED : pace, 4 * (took - WAITED)));
 }
 
 function drawRun(batch) {
@@ -75,10 +82,10 @@ function drawRun(batch) {
   bar.setAttribute("aria-valuenow", tweets.done);
   bar.children[0].style.width = share(tweets.done, tweets.total);
   bar.children[1].style.width = share(tweets.failed, tweets.total);
+  drawTracks(batch);
   drawFacts(batch);
   const state = JSON.stringify([batch.status, batch.failed > 0, tweets.done > 0]);
   if (!before || runActs.dataset.state !== state) keepingFocus(runActs, () => drawActs(batch, state));
-  drawTracks(batch);
 }
 
 /** A job's title is English in the database; that of a batch says two numbers, which are said here in the reader's language. */
@@ -104,7 +111,8 @@ function remaining(batch) {
 
 function drawFacts(batch) {
   const eta = remaining(batch);
-  const planning = batch.personas.filter((person) => person.calendar && person.calendar !== "done").length;
+  const people = [...tracks.values()].map((track) => track.person);
+  const planning = people.filter((person) => person.calendar && person.calendar !== "done").length;
   const entries = [
     ["eta", batch.status === "running" ? (eta === null ? "…" : lasting(eta)) : null],
     ["time", batch.seconds === null ? null : lasting(batch.seconds)],
@@ -116,6 +124,7 @@ function drawFacts(batch) {
     facts.dataset.keys = keys;
     facts.replaceChildren(...entries.map(([key]) => h("div", {}, h("dt", {}, say("run." + key)), h("dd", { "data-fact": key }))));
   }
+  trackSum.textContent = say("run.n_done", { n: number(people.filter((person) => person.tweets.done === person.tweets.total).length), total: number(people.length) });
   entries.forEach(([, value], index) => (facts.children[index].lastChild.textContent = value));
 }
 
@@ -137,9 +146,11 @@ function drawActs(batch, state) {
 }
 
 function drawTracks(batch) {
-  if (!tracks.size) trackRows.replaceChildren();
-  const there = new Set(batch.personas.map((person) => person.id));
-  for (const [id, track] of tracks) if (!there.has(id)) { track.node.remove(); tracks.delete(id); }
+  if (batch.whole) {
+    const there = new Set(batch.personas.map((person) => person.id));
+    for (const [id, track] of tracks) if (!there.has(id)) { track.node.remove(); tracks.delete(id); }
+    if (!tracks.size) trackRows.replaceChildren();
+  }
   for (const person of batch.personas) {
     let track = tracks.get(person.id);
     if (!track) {
@@ -147,20 +158,26 @@ function drawTracks(batch) {
       tracks.set(person.id, track);
       trackRows.append(track.node);
     }
-    const { done, failed, total, running } = person.tweets;
-    const state = [done, failed, total, running, person.calendar, person.reasons.length, batch.status].join();
-    if (track.drawn === state) continue;
-    track.drawn = state;
-    track.node.className = failed || person.calendar === "failed" ? "failed" : done === total ? "done" : running || person.calendar === "running" ? "running" : "";
-    track.good.style.width = share(done, total);
-    track.bad.style.width = share(failed, total);
-    track.count.textContent = done + "/" + total;
-    track.note.textContent = note(person, batch.status);
-    const why = JSON.stringify(person.reasons);
-    if (track.why === why) continue;
-    track.why = why;
-    track.reasons.replaceChildren(...person.reasons.map(reason));
+    track.person = person;
   }
+  for (const track of tracks.values()) drawTrack(track, batch.status);
+}
+
+function drawTrack(track, status) {
+  const { person } = track;
+  const { done, failed, total, running } = person.tweets;
+  const state = [done, failed, total, running, person.calendar, person.reasons.length, status].join();
+  if (track.drawn === state) return;
+  track.drawn = state;
+  track.node.className = failed || person.calendar === "failed" ? "failed" : done === total ? "done" : running || person.calendar === "running" ? "running" : "";
+  track.good.style.width = share(done, total);
+  track.bad.style.width = share(failed, total);
+  track.count.textContent = done + "/" + total;
+  track.note.textContent = note(person, status);
+  const why = JSON.stringify(person.reasons);
+  if (track.why === why) return;
+  track.why = why;
+  track.reasons.replaceChildren(...person.reasons.map(reason));
 }
 
 function newTrack(person) {
@@ -182,6 +199,6 @@ function note(person, status) {
 
 function reason(one) {
   const title = texts["failed." + one.kind];
-  const words = title && !one.reason.startsWith(title) ? title + ": " + one.reason : one.reason;
+  const words = title && !one.reason.startsWith(title) ? title + say("colon") + one.reason : one.reason;
   return h("li", {}, words, one.times > 1 ? h("small", {}, " × " + one.times) : null);
 }

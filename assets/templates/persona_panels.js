@@ -36,7 +36,8 @@ function phaseLine(stage) {
 
 function failure(stage) {
   const title = texts["failed." + stage.error_kind] || say("failed.other");
-  const words = (stage.error || "").startsWith(title + ": ") ? stage.error.slice(title.length + 2) : stage.error || "";
+  const colon = title + say("colon");
+  const words = (stage.error || "").startsWith(colon) ? stage.error.slice(colon.length) : stage.error || "";
   return h("div.failure", { role: "alert" },
     h("b", {}, title), h("p", {}, words),
     h("button.small.primary", { type: "button", onclick: onceAWhile(() => ask("retry", { stage: stage.key })) }, say("stage.retry")));

@@ -11,8 +11,9 @@ from typing import Annotated, Any
 import gradio as gr
 from pydantic import Field
 
-from pages.components.asked import Answer, Asked, answering
+from pages.components.asked import Answer, Asked, answering_all
 from pages.components.card import card
+from pages.language import stored
 from pages.tweet_filters import DayOrNothing, Id
 from pipeline.studio import Studio
 from pipeline.tweet_desk import Filters
@@ -46,7 +47,13 @@ def tweet_strip(studio: Studio) -> gr.HTML:
             return {"job": None, "tweets": []}
         tweets = await studio.tweets.page(Filters(persona_ids=(asked.persona,), job_id=job_id), limit=MOST)
         reasons = [failure["reason"] for failure in batch["failures"] if failure["persona"] == asked.persona]
-        job = {"id": job_id, "status": batch["status"], **mine["tweets"], "calendar": mine["calendar"], "reason": next(iter(reasons), "")}
+        job = {
+            "id": job_id,
+            "status": batch["status"],
+            **mine["tweets"],
+            "calendar": mine["calendar"],
+            "reason": stored(next(iter(reasons), ""), asked.spoken),
+        }
         return {"job": job, "tweets": [_narrow(tweet) for tweet in tweets]}
 
     async def write(asked: _Order) -> Answer:
@@ -61,8 +68,7 @@ def tweet_strip(studio: Studio) -> gr.HTML:
             await studio.resume(job_id)
         return await strip(asked)
 
-    language = studio.settings.ui_language
-    functions = [answering(_Persona, strip, language), answering(_Order, write, language), answering(_Persona, again, language)]
+    functions = answering_all([(_Persona, strip), (_Order, write), (_Persona, again)], studio.settings.ui_language)
     return card("strip", value=MOST, elem_id="strip", server_functions=functions)
 
 

@@ -161,7 +161,7 @@ def test_editing_in_place_counts_as_one_types_saves_a_version_and_brings_the_foc
 
     card(page, tweet).get_by_role("button", name="Versions (2)").click()
     page.locator(".versions li").filter(has_text="Version 1").get_by_role("button", name="Restore").click()
-    page.wait_for_selector(".card .text:text-is('Rye again.')")
+    page.wait_for_selector(".card:not(.open) .text:text-is('Rye again.')")
     assert shelf.get(tweet)["text"] == "Rye again."
 
 

@@ -10,12 +10,13 @@ from string import Formatter
 
 import pytest
 
-from errors import ConflictError
+from errors import ConflictError, UploadError
 from pages import language
 from pages.shell import complete
 from pipeline import problems, uploads
 from storage import database
 
+PIXELS = "{name} has {width} x {height} pixels; the limit is 40 megapixels."
 ROOT = Path(__file__).resolve().parent.parent.parent
 
 
@@ -72,6 +73,19 @@ def test_an_error_is_said_in_the_readers_language_and_else_in_english():
     assert language.sentence(error, "zh") == "名字需要 1 到 80 个可显示的字符。"
     assert language.sentence(error, "en") == "A name has 1 to 80 printable characters."
     assert language.sentence(ConflictError("Nobody knows {what}.", what="this"), "zh") == "Nobody knows this."
+
+
+def test_a_sentence_that_was_stored_in_english_is_said_in_the_readers_language():
+    english = str(UploadError(PIXELS, name="a x b.png", width=9000, height=8000))
+    assert language.stored(english, "zh") == language.sentence(UploadError(PIXELS, name="a x b.png", width=9000, height=8000), "zh")
+    assert "9000" in language.stored(english, "zh")
+    assert "megapixels" not in language.stored(english, "zh")
+    assert language.stored(english, "en") == english
+
+
+@pytest.mark.parametrize("strange", ["", "Nobody ever wrote this.", "{name}", "40 megapixels. " * 500, "x" * 10_000, "\x00\n{0}"])
+def test_what_no_sentence_of_ours_made_is_left_as_it_is(strange):
+    assert language.stored(strange, "zh") == strange
 
 
 @pytest.mark.parametrize(

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
 
 import pytest
 from aiohttp import web
 from scripted import KEY, Reply, ScriptedServer
 
+from config import Settings
 from pipeline.llm.client import Caller, Writer
 from pipeline.llm.gate import Gate
+from pipeline.studio import Studio
 
 
 @pytest.fixture
@@ -50,3 +53,20 @@ async def connect(store) -> AsyncIterator[Callable[..., Writer]]:
 def caller() -> Caller:
     """Somebody who waits, asking for the first time."""
     return Caller("job", "anna", "core")
+
+
+@pytest.fixture
+def open_studio(tmp_path):
+    """A started Studio that asks the server at an address: ``async with open_studio(url) as studio``."""
+
+    @asynccontextmanager
+    async def open_studio(url: str, **settings):
+        given = {"retry_budget": 20, "data_dir": tmp_path / "data", "openai_base_url": url, "openai_api_key": "k", **settings}
+        studio = Studio(Settings(_env_file=None, **given), serving=True)
+        await studio.start()
+        try:
+            yield studio
+        finally:
+            await studio.stop(0)
+
+    return open_studio

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import copy
 import json
-from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from io import BytesIO
 
@@ -15,34 +14,16 @@ import seven_outputs
 from PIL import Image
 from scripted import failed, said, until
 
-from config import Settings
 from errors import ConflictError, EditError, NotFoundError, UploadError
 from pipeline.formats import cards, cards_in
 from pipeline.formats.png_chunks import read_texts
 from pipeline.stages import STAGES, Wishes
-from pipeline.studio import Studio, Upload
+from pipeline.studio import Upload
 from storage import personas
 from storage.database import rows
 
 KEYS = [stage.key for stage in STAGES]
 SCHEMAS = {stage.writes.__name__: stage.key for stage in STAGES}
-
-
-@pytest.fixture
-def open_studio(tmp_path):
-    """A started Studio that asks the server at an address: ``async with open_studio(url) as studio``."""
-
-    @asynccontextmanager
-    async def open_studio(url: str, **settings):
-        given = {"retry_budget": 20, "data_dir": tmp_path / "data", "openai_base_url": url, "openai_api_key": "k", **settings}
-        studio = Studio(Settings(_env_file=None, **given), serving=True)
-        await studio.start()
-        try:
-            yield studio
-        finally:
-            await studio.stop(0)
-
-    return open_studio
 
 
 async def end_of(studio, job_id) -> None:

@@ -4,43 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import csv
-from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 
 import pytest
 import seven_outputs
 
-from config import Settings
 from errors import ConflictError, NotFoundError
-from pipeline.studio import Studio
 from pipeline.tweet_steps import Order
 from storage import personas
 from storage.clock import new_id
 from storage.tweets import Filters
-
-OUTPUTS = {
-    "strategy": seven_outputs.strategy(),
-    "examples": seven_outputs.examples(),
-    "network": seven_outputs.network(),
-    "authenticity": seven_outputs.authenticity(),
-    "visual": seven_outputs.visual(),
-    "knowledge": seven_outputs.knowledge(),
-}
-
-
-@pytest.fixture
-def open_studio(tmp_path):
-    @asynccontextmanager
-    async def open_studio(url, **settings):
-        given = {"retry_budget": 20, "data_dir": tmp_path / "data", "openai_base_url": url, "openai_api_key": "key", **settings}
-        studio = Studio(Settings(_env_file=None, **given), serving=True)
-        await studio.start()
-        try:
-            yield studio
-        finally:
-            await studio.stop(0)
-
-    return open_studio
 
 
 async def people(studio, count):
@@ -52,7 +25,7 @@ async def people(studio, count):
         for number, persona_id in enumerate(ids):
             core = seven_outputs.core(name=f"Mara {number}")
             personas.create(tx, persona_id, name="", language="English", picture=None, options={}, job_id=None, now=now)
-            for stage, output in {"core": core, **OUTPUTS}.items():
+            for stage, output in {**seven_outputs.outputs(), "core": core}.items():
                 personas.save_stage(tx, personas.StageVersion(persona_id, stage, output, {}), now)
 
     await studio._store.write(write)

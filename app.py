@@ -25,12 +25,16 @@ from fastapi import FastAPI, Request
 from fastapi.responses import FileResponse, JSONResponse, Response, StreamingResponse
 from fastapi.staticfiles import StaticFiles
 from starlette.concurrency import iterate_in_threadpool
+from starlette.types import ASGIApp
 
+import logs
 from config import Settings, load_settings
 from errors import ConfigError, ConflictError, NotFoundError, StudioError
 from pages import site
 from pages.edge import Edge
 from pages.language import translations
+from pages.login import Login
+from pages.logins import Passwords, Sessions
 from pages.shell import Shell
 from pages.theme import CSS_FILES, theme
 from pages.tweet_filters import of_address
@@ -46,8 +50,29 @@ FOR_EVER = {"cache-control": "private, max-age=31536000, immutable"}
 READ = ["GET", "HEAD"]
 
 
-def create_app(settings: Settings, studio: Studio) -> FastAPI:
-    """The web app around *studio*, which it starts and stops."""
+def create_app(settings: Settings, studio: Studio) -> ASGIApp:
+    """The web app around *studio*, which it starts and stops. Whatever is asked for passes the edge first, then the login.
+
+    Raises :class:`ConfigError` where a login is wanted and the data folder cannot keep its key.
+    """
+    site_app: ASGIApp = Shell(gradio_app(settings, studio), pages=site.PATHS, fixed=settings.ui_language)
+    if settings.auth:
+        logins = {user: password.get_secret_value() for user, password in settings.auth.items()}
+        site_app = Login(site_app, Passwords(logins), _sessions(settings, logins), settings.ui_language)
+    return Edge(site_app, settings.root_path, settings.hosts)
+
+
+def _sessions(settings: Settings, logins: dict[str, str]) -> Sessions:
+    try:
+        return Sessions(settings.data_dir / "sessions", logins)
+    except OSError as error:
+        raise ConfigError(
+            "The folder {path} cannot be used: {reason}. Check DATA_DIR.", path=settings.data_dir, reason=error.strerror or error
+        ) from error
+
+
+def gradio_app(settings: Settings, studio: Studio) -> FastAPI:
+    """Our routes and the pages."""
 
     @asynccontextmanager
     async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
@@ -59,8 +84,6 @@ def create_app(settings: Settings, studio: Studio) -> FastAPI:
 
     app = FastAPI(title="Persona Studio", lifespan=lifespan, docs_url=None, redoc_url=None, openapi_url=None)
     _add_routes(app, studio, settings)
-    app.add_middleware(Shell, pages=site.PATHS, fixed=settings.ui_language)
-    app.add_middleware(Edge, root_path=settings.root_path)
     blocks = site.build(studio)
     # Gradio checks which paths a browser may name only in apps that were "launched"; a mounted one would read any file of the machine.
     blocks.has_launched = True
@@ -93,6 +116,11 @@ def _add_routes(app: FastAPI, studio: Studio, settings: Settings) -> None:
     async def picture(name: str) -> Response:
         """A stored picture; its name is the hash of what is in it, so it never changes."""
         return FileResponse(await asyncio.to_thread(studio.picture, name), headers=FOR_EVER)
+
+    @app.api_route("/drawn/{name}", methods=READ)
+    async def drawn(name: str) -> Response:
+        """A picture that was drawn, or its thumbnail; named by what is in it like the others."""
+        return FileResponse(await asyncio.to_thread(studio.pictures.path, name), headers=FOR_EVER)
 
     @app.api_route("/cards/{persona_id}.{kind}", methods=READ)
     async def card(persona_id: str, kind: str) -> Response:
@@ -154,7 +182,16 @@ async def serve(settings: Settings, listening: socket.socket) -> None:
     studio = Studio(settings, serving=True)
     app = create_app(settings, studio)
     gc.freeze()  # what was imported and built stays: collecting garbage among it took a tenth of all CPU
-    server = _Server(uvicorn.Config(app, log_level="warning", timeout_graceful_shutdown=2))
+    server = _Server(
+        uvicorn.Config(
+            app,
+            log_config=None,
+            log_level="warning",
+            server_header=False,
+            forwarded_allow_ips=settings.forwarded_allow_ips,
+            timeout_graceful_shutdown=2,
+        )
+    )
     stopping: list[asyncio.Task[None]] = []
 
     async def drain() -> None:
@@ -176,6 +213,8 @@ async def serve(settings: Settings, listening: socket.socket) -> None:
         asyncio.get_running_loop().add_signal_handler(number, told_to_stop)
     host, port = listening.getsockname()[:2]
     log.info("Persona Studio is at http://%s:%d%s%s", host, port, settings.root_path, "  (offline demo writer)" if settings.offline else "")
+    if not settings.auth and settings.host not in ("127.0.0.1", "::1", "localhost"):
+        log.warning("AUTH is empty: whoever reaches port %d can read and change everything", port)
     await server.serve(sockets=[listening])
 
 
@@ -200,17 +239,12 @@ def bind(settings: Settings) -> socket.socket:
 
 def main() -> int:
     """Exit code 0 after an orderly stop, 2 where a setting or the data folder cannot be used."""
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s", datefmt="%H:%M:%S")
-    for chatty in ("httpx", "httpx2", "httpcore", "aiohttp.access"):
-        logging.getLogger(chatty).setLevel(logging.WARNING)
+    logs.to_stderr()
     os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")
     os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
     try:
         settings = load_settings()
-        if settings.auth:
-            raise ConfigError(
-                "AUTH is not supported yet. Leave it empty and keep HOST at 127.0.0.1, or put a login in front (reverse proxy)."
-            )
+        logs.keep_out(settings.secrets)
         with bind(settings) as listening:
             _receive_uploads_in(settings.data_dir / "incoming")
             asyncio.run(serve(settings, listening))

@@ -6,10 +6,11 @@ values, not settings.
 
 from __future__ import annotations
 
+import ipaddress
 import re
 from pathlib import Path
 from typing import Annotated, Literal
-from urllib.parse import urlsplit
+from urllib.parse import parse_qsl, urlsplit
 
 from pydantic import AliasChoices, Field, SecretStr, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
@@ -90,6 +91,10 @@ class Settings(BaseSettings):
     """Path prefix behind a reverse proxy."""
     auth: Annotated[dict[str, SecretStr], NoDecode] = Field(default_factory=dict)
     """Logins, ``user:password`` separated by commas; open to all who reach the port when empty."""
+    allowed_hosts: Annotated[tuple[str, ...], NoDecode] = ()
+    """Host names under which the site may be asked for, beside localhost and addresses in numbers; see :attr:`hosts` for none."""
+    forwarded_allow_ips: str = "127.0.0.1,::1"
+    """Addresses (or networks) of reverse proxies that are believed when they say for whom they ask, and whether by https."""
     max_upload_mb: float = Field(20, gt=0, le=1024)
     """Largest file that may be uploaded."""
     disclosure: str = "Fictional AI persona. Any likeness to a real person is coincidental."
@@ -125,6 +130,12 @@ class Settings(BaseSettings):
             raise ValueError("must be WIDTHxHEIGHT in pixels, for example 1024x1024")
         return value
 
+    @property
+    def image_pixels(self) -> tuple[int, int]:
+        """(width, height)."""
+        width, height = map(int, self.image_size.split("x"))
+        return width, height
+
     @field_validator("root_path")
     @classmethod
     def _is_a_path(cls, value: str) -> str:
@@ -152,6 +163,45 @@ class Settings(BaseSettings):
                 raise ValueError("must be user:password, several separated by commas")
             logins[user] = password
         return logins
+
+    @field_validator("allowed_hosts", mode="before")
+    @classmethod
+    def _split_hosts(cls, value: object) -> object:
+        if not isinstance(value, str):
+            return value
+        hosts = tuple(filter(None, (part.strip().lower() for part in value.split(","))))
+        if not all(re.fullmatch(r"(\*\.)?[a-z0-9_-]+(\.[a-z0-9_-]+)*", host) for host in hosts):
+            raise ValueError("must be host names without a port, separated by commas, for example studio.example.com,*.lan")
+        return hosts
+
+    @field_validator("forwarded_allow_ips")
+    @classmethod
+    def _are_addresses(cls, value: str) -> str:
+        try:
+            for part in value.split(","):
+                if part.strip() != "*":
+                    ipaddress.ip_network(part.strip())
+        except ValueError:
+            raise ValueError("must be addresses or networks separated by commas, for example 127.0.0.1,172.16.0.0/12") from None
+        return value
+
+    @property
+    def hosts(self) -> tuple[str, ...]:
+        """The names under which the site may be asked for; empty means any.
+
+        Without ALLOWED_HOSTS that is any name, but for a site that is open to all and meant for this machine alone: a page of another
+        site could make its own name mean this machine (DNS rebinding).
+        """
+        return self.allowed_hosts or (("localhost",) if not self.auth and self.host in ("127.0.0.1", "::1", "localhost") else ())
+
+    @property
+    def secrets(self) -> tuple[str, ...]:
+        """What must never reach a log."""
+        key = self.openai_api_key
+        address = urlsplit(self.openai_base_url or "")
+        named = [address.username, address.password, *(value for _, value in parse_qsl(address.query))]
+        values = [key.get_secret_value() if key else "", *named, *(password.get_secret_value() for password in self.auth.values())]
+        return tuple(filter(None, values))
 
     @property
     def offline(self) -> bool:

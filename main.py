@@ -15,7 +15,8 @@ from datetime import date
 from pathlib import Path
 from typing import Any, NoReturn
 
-from cli.orders import BatchOrder, CalendarOrder, CancelOrder, JobsOrder, Order, PersonaOrder, ResumeOrder
+import logs
+from cli.orders import BatchOrder, CalendarOrder, CancelOrder, ImagesOrder, JobsOrder, Order, PersonaOrder, ResumeOrder
 from config import load_settings
 from errors import ConfigError, NotFoundError, StudioError
 
@@ -29,6 +30,7 @@ examples:
   python main.py --batch-mode --personas a.json b.json --calendars a.csv b.json --output-dir july
   python main.py --persona her.json --calendar july.json --tweets 5
   python main.py --generate-calendar --persona her.json --days 15 --start 2026-07-01
+  python main.py --generate-images --tweets-batch output/her_tweets.json --num-gpus 8
   python main.py --jobs
   python main.py --resume                      go on with everything that was interrupted, paused or failed
   python main.py --resume 01K9ZQ3V5YQ8N0V4B1R7  go on with one job
@@ -38,7 +40,7 @@ A real LLM: set OPENAI_API_KEY, and OPENAI_BASE_URL for any OpenAI-compatible se
 
 exit codes: 0 all was done, 1 something failed, 2 wrong usage, 130 stopped with Ctrl-C, 143 stopped by SIGTERM (--resume goes on)"""
 
-GENERATE, BATCH, ONE, CALENDAR = "--generate-persona", "--batch-mode", "--persona", "--generate-calendar"
+GENERATE, BATCH, ONE, CALENDAR, IMAGES = "--generate-persona", "--batch-mode", "--persona", "--generate-calendar", "--generate-images"
 JOBS, RESUME, CANCEL = "--jobs", "--resume", "--cancel"
 GOES_WITH = {
     **dict.fromkeys(
@@ -53,11 +55,14 @@ GOES_WITH = {
     "output_dir": (BATCH, ONE, CALENDAR),
     "days": (CALENDAR,),
     "persona": (ONE, CALENDAR),
+    **dict.fromkeys(("tweets_batch", "num_gpus", "image_output_dir", "start_slot", "max_images", "image_model"), (IMAGES,)),
 }
 """The modes with which each flag goes. ``--persona`` without another mode is one."""
 LARGEST_SEED = 2**63 - 1
 MOST_TWEETS = 10_000
 MOST_DAYS = 366
+MOST_GPUS = 64
+MOST_IMAGES = 20_000
 
 
 class Parser(argparse.ArgumentParser):
@@ -71,7 +76,8 @@ def parser() -> argparse.ArgumentParser:
     """Flags as SPEC 12 names them. What is not given is ``None``, so that it can be told apart."""
     made = Parser(
         prog="main.py",
-        description="Write fictional AI personas from pictures, their tweets and calendars, and go on with what was interrupted.",
+        description="Write fictional AI personas from pictures, their calendars, tweets and the tweets' pictures, and go on with what was "
+        "interrupted.",
         epilog=EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
         allow_abbrev=False,
@@ -81,11 +87,13 @@ def parser() -> argparse.ArgumentParser:
     modes.add_argument("--generate-persona", action="store_true", help="write a persona from each picture")
     modes.add_argument("--batch-mode", action="store_true", help="write tweets for many personas at once")
     modes.add_argument("--generate-calendar", action="store_true", help="write a calendar for one persona")
+    modes.add_argument("--generate-images", action="store_true", help="draw the pictures of the tweets in a batch file")
     modes.add_argument("--jobs", action="store_true", help="list what ran and what can go on")
     modes.add_argument("--resume", nargs="?", const="", metavar="JOB", help="go on with a job, or with all that can go on")
     modes.add_argument("--cancel", metavar="JOB", help="stop a job for good; what is done stays")
     _add_persona_flags(made.add_argument_group("with --generate-persona"))
     _add_tweet_flags(made.add_argument_group("with --batch-mode, --persona and --generate-calendar"))
+    _add_image_flags(made.add_argument_group("with --generate-images"))
     _add_common_flags(made.add_argument_group("common"))
     return made
 
@@ -127,6 +135,19 @@ def _add_tweet_flags(group: argparse._ArgumentGroup) -> None:
     )
 
 
+def _add_image_flags(group: argparse._ArgumentGroup) -> None:
+    group.add_argument("--tweets-batch", metavar="F", help="batch of tweets, JSON version 1.0 or 2.0")
+    group.add_argument("--num-gpus", type=_up_to(MOST_GPUS), metavar="N", help="GPUs that draw (NUM_GPUS, default: all that are seen)")
+    group.add_argument(
+        "--image-output-dir",
+        metavar="DIR",
+        help="folder of the pictures, <batch file>_<slot>.png (default: output_images); files there are replaced",
+    )
+    group.add_argument("--start-slot", type=_from_zero, metavar="N", help="leave out tweets whose slot is lower (default: 0)")
+    group.add_argument("--max-images", type=_up_to(MOST_IMAGES), metavar="N", help="draw no more than this many (default: all)")
+    group.add_argument("--image-model", metavar="NAME", help="folder or hub id of a diffusers pipeline (IMAGE_MODEL)")
+
+
 def _add_common_flags(group: argparse._ArgumentGroup) -> None:
     group.add_argument("--api-key", metavar="KEY", help="key of the LLM server; others can read it in ps: prefer OPENAI_API_KEY")
     group.add_argument("--api-base", metavar="URL", help="address of an OpenAI-compatible server, with its /v1 (OPENAI_BASE_URL)")
@@ -143,6 +164,12 @@ def _seed(text: str) -> int:
     if not 0 <= number <= LARGEST_SEED:
         raise argparse.ArgumentTypeError(f"{text!r} is not a whole number from 0 to {LARGEST_SEED}")
     return number
+
+
+def _from_zero(text: str) -> int:
+    if not text.isdecimal() or len(text) > 9:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number from 0 on")
+    return int(text)
 
 
 def _up_to(most: int) -> Callable[[str], int]:
@@ -167,6 +194,7 @@ def _mode(given: argparse.Namespace) -> str | None:
         GENERATE: given.generate_persona,
         BATCH: given.batch_mode,
         CALENDAR: given.generate_calendar,
+        IMAGES: given.generate_images,
         JOBS: given.jobs,
         RESUME: given.resume is not None,
         CANCEL: given.cancel is not None,
@@ -179,7 +207,7 @@ def read_order(made: argparse.ArgumentParser, given: argparse.Namespace) -> Orde
     """What is to be done. Ends the process with exit code 2 where the flags do not fit together."""
     mode = _mode(given)
     if mode is None:
-        made.error(f"one of {GENERATE}, {BATCH}, {ONE}, {CALENDAR}, {JOBS}, {RESUME}, {CANCEL} is required")
+        made.error(f"one of {GENERATE}, {BATCH}, {ONE}, {CALENDAR}, {IMAGES}, {JOBS}, {RESUME}, {CANCEL} is required")
     for name, modes in GOES_WITH.items():
         if getattr(given, name) is not None and mode not in modes:
             flag = f"--{name.replace('_', '-')}"
@@ -188,7 +216,17 @@ def read_order(made: argparse.ArgumentParser, given: argparse.Namespace) -> Orde
         return CancelOrder(_job(made, given.cancel, CANCEL))
     if mode in (JOBS, RESUME):
         return JobsOrder() if mode == JOBS else ResumeOrder(_job(made, given.resume, RESUME) if given.resume else "")
+    if mode == IMAGES:
+        return _images_order(made, given)
     return _persona_order(made, given) if mode == GENERATE else _files_order(made, given, mode)
+
+
+def _images_order(made: argparse.ArgumentParser, given: argparse.Namespace) -> ImagesOrder:
+    if not given.tweets_batch:
+        made.error(f"{IMAGES} needs a batch of tweets: --tweets-batch F")
+    if given.image_output_dir == "":
+        made.error("--image-output-dir must name a folder")
+    return ImagesOrder(Path(given.tweets_batch), given.image_output_dir or "output_images", given.start_slot or 0, given.max_images)
 
 
 def _files_order(made: argparse.ArgumentParser, given: argparse.Namespace, mode: str) -> BatchOrder | CalendarOrder:
@@ -249,12 +287,14 @@ def read_settings(given: argparse.Namespace) -> dict[str, Any]:
         "max_concurrent": given.max_concurrent,
         "data_dir": given.data_dir or None,
         "stage_order": given.stage_order,
+        "num_gpus": given.num_gpus,
+        "image_model": given.image_model or None,
     }
 
 
 def _again(given: argparse.Namespace) -> str:
     """How to call the command again on the same data and writer (the key is never repeated)."""
-    repeated = {"--data-dir": given.data_dir, "--api-base": given.api_base, "--model": given.model}
+    repeated = {"--data-dir": given.data_dir, "--api-base": given.api_base, "--model": given.model, "--image-model": given.image_model}
     return shlex.join(["python", "main.py", *(word for flag, value in repeated.items() if value for word in (flag, value))])
 
 
@@ -265,6 +305,7 @@ def main(arguments: list[str] | None = None) -> int:
     order = read_order(made, given)
     try:
         settings = load_settings(**read_settings(given))
+        logs.keep_out(settings.secrets)
         from cli import modes  # noqa: PLC0415  the Studio takes a second to load; help and wrong usage answer at once
 
         gc.freeze()  # what was imported stays: collecting garbage among it took a tenth of all CPU

@@ -8,6 +8,7 @@ in the database, a watcher attached. Without QUESTIONS it goes on with the batch
 from __future__ import annotations
 
 import asyncio
+import gc
 import json
 import sys
 from collections import Counter
@@ -120,4 +121,5 @@ async def main(url: str, slots: str, folder: str, questions: str = "") -> None:
 
 
 if __name__ == "__main__":
+    gc.freeze()  # as the entries of the product do
     asyncio.run(main(*sys.argv[1:]))

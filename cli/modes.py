@@ -9,13 +9,14 @@ from typing import Any
 from cli import tables
 from cli.batches import Batches
 from cli.interruption import Interruption
-from cli.orders import BatchOrder, CalendarOrder, CancelOrder, FilesOrder, JobsOrder, Order, PersonaOrder, Report, ResumeOrder
+from cli.orders import CancelOrder, ImagesOrder, JobsOrder, Order, PersonaOrder, Report, ResumeOrder, WorkOrder
+from cli.pictures import Pictures
 from cli.portraits import Portraits
 from cli.progress import Progress, print_json
 from cli.session import EVERY_JOB, Manner, Session, can_go_on
 from config import Settings
 from errors import NotFoundError
-from pipeline import persona_steps, tweet_steps
+from pipeline import persona_steps, picture_steps, tweet_steps
 from pipeline.studio import Studio
 
 GRACE = 10.0
@@ -27,7 +28,7 @@ def run(order: Order, settings: Settings, manner: Manner) -> int:
     missing = not (settings.data_dir / "studio.db").exists()
     if missing and isinstance(order, ResumeOrder | CancelOrder) and order.job:
         raise NotFoundError("There is no job {job}: there is no database in {folder} yet.", job=order.job, folder=settings.data_dir)
-    if missing and not isinstance(order, PersonaOrder | BatchOrder | CalendarOrder):
+    if missing and not isinstance(order, WorkOrder):
         return _nothing_yet(order, settings, manner)
     if isinstance(order, JobsOrder):
         return asyncio.run(_jobs(settings, manner))
@@ -88,20 +89,22 @@ async def _cancel(order: CancelOrder, settings: Settings, manner: Manner) -> int
 # Jobs that run here
 
 
-def _prepared(order: PersonaOrder | FilesOrder | ResumeOrder, session: Session) -> Callable[[], Coroutine[Any, Any, None]] | None:
+def _prepared(order: WorkOrder | ResumeOrder, session: Session) -> Callable[[], Coroutine[Any, Any, None]] | None:
     """What is to be done, ``None`` where nothing of it can be. Touches nothing."""
-    portraits, batches = Portraits(session), Batches(session)
-    session.makers = {persona_steps.KIND: portraits, tweet_steps.KIND: batches}
+    portraits, batches, pictures = Portraits(session), Batches(session), Pictures(session)
+    session.makers = {persona_steps.KIND: portraits, tweet_steps.KIND: batches, picture_steps.KIND: pictures}
     if isinstance(order, ResumeOrder):
         return lambda: session.resume(order)
     if isinstance(order, PersonaOrder):
         images, targets = portraits.sort_out(order)
         return (lambda: portraits.write(order, images, targets)) if images else None
+    if isinstance(order, ImagesOrder):
+        return (lambda: pictures.draw(order)) if pictures.usable(order) else None
     found = batches.sort_out(order)
     return (lambda: batches.write(order, found)) if found else None
 
 
-async def _work(order: PersonaOrder | FilesOrder | ResumeOrder, settings: Settings, manner: Manner) -> int:
+async def _work(order: WorkOrder | ResumeOrder, settings: Settings, manner: Manner) -> int:
     interruption = Interruption()
     session = Session(settings, manner)
     prepared = _prepared(order, session)

@@ -57,6 +57,16 @@ class CalendarOrder:
 
 
 @dataclass(frozen=True)
+class ImagesOrder:
+    """Draw the pictures of the tweets in the file *batch* whose slot is *start_slot* or higher, at most *most* of them."""
+
+    batch: Path
+    folder: str
+    start_slot: int = 0
+    most: int | None = None
+
+
+@dataclass(frozen=True)
 class JobsOrder:
     """Say what ran and what can go on."""
 
@@ -76,7 +86,9 @@ class CancelOrder:
 
 
 FilesOrder = BatchOrder | CalendarOrder
-Order = PersonaOrder | FilesOrder | JobsOrder | ResumeOrder | CancelOrder
+WorkOrder = PersonaOrder | FilesOrder | ImagesOrder
+"""What begins a job."""
+Order = WorkOrder | JobsOrder | ResumeOrder | CancelOrder
 
 
 @dataclass(frozen=True)
@@ -129,11 +141,24 @@ class Batch:
     file: str = ""
 
 
+@dataclass(frozen=True)
+class Shot:
+    """One picture: the *slot* of its tweet, its *status* (``done``, ``failed``, ``cancelled``, ``unfinished``), where it lies, and the
+    number of the worker that drew it.
+    """
+
+    slot: int
+    status: str
+    path: str
+    worker: int | None
+    job: str
+
+
 @dataclass
 class Report:
     """The summary at the end; with ``--json`` it is printed as it is. *status* is ``done``, ``failed`` or ``interrupted``; *done* counts
-    what is complete in *personas* and *batches*; *resume* holds the jobs that can go on; *seconds*, *calls*, *tokens* and *cost* (dollars,
-    where a price is known) are those of this run alone.
+    what is complete in *personas*, *batches* and *images*; *resume* holds the jobs that can go on; *seconds*, *calls*, *tokens* and
+    *cost* (dollars, where a price is known) are those of this run alone.
     """
 
     status: str = "done"
@@ -146,6 +171,7 @@ class Report:
     writer: str = ""
     personas: list[Made] = field(default_factory=list)
     batches: list[Batch] = field(default_factory=list)
+    images: list[Shot] = field(default_factory=list)
     resume: list[str] = field(default_factory=list)
 
     def as_dict(self) -> dict[str, Any]:
@@ -153,7 +179,11 @@ class Report:
 
     @property
     def complete(self) -> bool:
-        return not self.failed and all(made.status == "complete" for made in [*self.personas, *self.batches])
+        return (
+            not self.failed
+            and all(made.status == "complete" for made in [*self.personas, *self.batches])
+            and all(shot.status == "done" for shot in self.images)
+        )
 
     def lines(self, program: str) -> list[str]:
         """The same for people. *program* is how the command is called."""
@@ -163,12 +193,14 @@ class Report:
         spent += f", ${self.cost:,.2f}" if self.cost is not None else ""
         written = sum(batch.done for batch in self.batches if batch.what == "tweets")
         tweets = f" ({_counted(written, 'tweet')} written)" if any(batch.what == "tweets" for batch in self.batches) else ""
-        lines = [f"{self.done} of {_counted(asked, 'persona')} done{tweets} in {spent}."] if asked else []
+        drawn = sum(shot.status == "done" for shot in self.images)
+        lines = [f"{self.done - drawn} of {_counted(asked, 'persona')} done{tweets} in {spent}."] if asked else []
+        lines += [f"{drawn} of {_counted(len(self.images), 'picture')} drawn in {self.seconds:.1f} s."] if self.images else []
         lines += [f"  failed: {failure.sentence}" for failure in self.failed[:FAILURES_SHOWN]]
         if len(self.failed) > FAILURES_SHOWN:
             lines.append(f"  and {_counted(len(self.failed) - FAILURES_SHOWN, 'failure')} more; --json lists them all.")
-        if self.status == "interrupted" and not began:
-            lines.append("Stopped before any persona was begun.")
+        if self.status == "interrupted" and not began and not self.images:
+            lines.append("Stopped before anything was begun.")
         if self.resume:
             what = "Go on with" if self.status == "interrupted" else "Try again what failed with"
             lines += [f"{what}: {program} --resume {job}" for job in self.resume]

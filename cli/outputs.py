@@ -22,7 +22,7 @@ def places(images: Sequence[Path], output: str | None) -> list[Path]:
     target = Path(output)
     if target.exists() and not target.is_file():
         raise ConfigError("{flag}: {path} is not a file.", flag=FLAG, path=output)
-    return [_absolute(target, FLAG)]
+    return [absolute(target, FLAG)]
 
 
 def in_folder(sources: Sequence[Path], output: str, ending: str, flag: str, *, spared: Sequence[Path] = ()) -> list[Path]:
@@ -36,22 +36,27 @@ def in_folder(sources: Sequence[Path], output: str, ending: str, flag: str, *, s
         raise ConfigError("{flag}: {path} reads like a file, but several personas need a folder.", flag=flag, path=folder)
     there = os.path.realpath(folder)
     taken = {file.name.casefold() for file in spared if os.path.realpath(file.parent) == there}
-    return [_absolute(folder / _free_name(source, ending, taken), flag) for source in sources]
+    return [absolute(folder / _free_name(source, ending, taken), flag) for source in sources]
+
+
+def stem(source: Path) -> str:
+    """The name of *source* without its ending, no longer than file systems take once ours stands behind it."""
+    return os.fsencode(source.stem)[:LONGEST_STEM].decode("utf-8", "ignore")
 
 
 def _free_name(source: Path, ending: str, taken: set[str]) -> str:
     """The source's name with *ending*, numbered where an earlier one has it already (also on disks that ignore case)."""
-    stem = os.fsencode(source.stem)[:LONGEST_STEM].decode("utf-8", "ignore")
-    name, number = f"{stem}{ending}.json", 1
+    begins = stem(source)
+    name, number = f"{begins}{ending}.json", 1
     while name.casefold() in taken:
         number += 1
-        name = f"{stem}{ending}-{number}.json"
+        name = f"{begins}{ending}-{number}.json"
     taken.add(name.casefold())
     return name
 
 
-def _absolute(path: Path, flag: str) -> Path:
-    """Links are followed, so that what a link points to is replaced and not the link."""
+def absolute(path: Path, flag: str) -> Path:
+    """The path as it is from the root on. Links are followed, so that what a link points to is replaced and not the link."""
     real = os.path.realpath(path)
     if real != real.encode("utf-8", "replace").decode():  # the journal keeps it as text
         raise ConfigError("{flag}: {path} is not UTF-8.", flag=flag, path=real.encode("utf-8", "replace").decode())

@@ -47,12 +47,12 @@ class Spent:
 class Maker(Protocol):
     """What a session must know of one kind of jobs."""
 
-    async def content(self, job: Mapping[str, Any], persona_id: str, /) -> bytes:
-        """What the job has made for a persona, as a file."""
+    async def content(self, job: Mapping[str, Any], about: str, /) -> bytes:
+        """What the job has made for a persona (or of one of its ``items``), as a file."""
         ...
 
     async def account(self, job: dict[str, Any], place: Place, label: str, steps: Sequence[Mapping[str, Any]], *, over: bool) -> None:
-        """Say in the report what there is for a persona, whose *steps* these are; the job is *over*, or will go on."""
+        """Say in the report what there is for a persona or an item, whose *steps* these are; the job is *over*, or will go on."""
         ...
 
     def unwritten(self, label: str, reason: str) -> Failure:
@@ -162,9 +162,9 @@ class Session:
     # Watch, and hand out what is done
 
     async def _recall(self, job: dict[str, Any]) -> None:
-        """What the job's params say of its personas: what the user calls them, and where their files go."""
+        """What the job's params say of its items or personas: what the user calls them, and where their files go."""
         params, self._known[job["id"]] = job["params"], job
-        places = [(job["id"], persona_id) for persona_id in params.get("personas", [])]
+        places = [(job["id"], about) for about in params.get("items") or params.get("personas", [])]
         self.progress.labels.update(zip(places, params.get("images") or params.get("sources") or [], strict=False))
         self._files.update((place, Path(target)) for place, target in zip(places, params.get("outputs", []), strict=False))
         for place in places:
@@ -232,7 +232,7 @@ class Session:
             self.report.tokens += job["tokens"] - before.tokens
             if batch["cost"] is not None:
                 self.report.cost = (self.report.cost or 0) + batch["cost"] - (before.cost or 0)
-            there = {persona["id"] for persona in batch["personas"]}
+            there = {*job["params"].get("items", ()), *(persona["id"] for persona in batch["personas"])}
             await self._account(job, there)
             written = all(place in self._written for place in self._files if place[0] == job_id and place[1] in there)
             if job["status"] != "done" or not written:
@@ -241,7 +241,7 @@ class Session:
                 await self.studio.files.delivered(job_id)
 
     async def _account(self, job: dict[str, Any], there: Collection[str]) -> None:
-        """Of those personas that are still *there*."""
+        """Of those items and personas that are still *there*."""
         steps: dict[Place, list[dict[str, Any]]] = {}
         for step in job["steps"]:
             steps.setdefault(place_of(job["id"], step["item"]), []).append(step)

@@ -13,8 +13,8 @@ from pipeline.studio import Studio
 
 
 def header(studio: Studio) -> gr.HTML:
-    """The first row of a page. Its banners say which writer is in use and whether anything is wrong."""
-    return card("header", value=banners(studio), elem_id="header")
+    """The first row of a page. Its banners say which writer is in use and whether anything is wrong; who is logged in can leave there."""
+    return card("header", "logout", value=banners(studio), elem_id="header")
 
 
 def banners(studio: Studio) -> dict[str, Any]:

@@ -17,6 +17,7 @@ from errors import ConflictError, NotFoundError
 from pages import frame
 from pages.components.asked import Answer, Asked, answering_all
 from pages.components.card import card
+from pages.components.picture_calls import PictureCalls
 from pages.language import stored
 from pages.tweet_filters import Id, Wanted
 from pipeline.studio import Studio
@@ -25,7 +26,17 @@ from pipeline.tweet_desk import LONGEST_EDIT, Filters
 PAGE = 48
 MOST_NEW = 100
 """New tweets that are counted; of more the page says that there are more."""
-SCRIPTS = ("gallery_length", "gallery_card", "gallery_edit", "gallery_filters", "gallery_pages", "gallery_review", "gallery")
+SCRIPTS = (
+    "gallery_length",
+    "picture_view",
+    "gallery_picture",
+    "gallery_card",
+    "gallery_edit",
+    "gallery_filters",
+    "gallery_pages",
+    "gallery_review",
+    "gallery",
+)
 SHOWN = (
     *("id", "number", "persona_id", "persona_name", "persona_picture", "status", "text", "parts", "poll", "hashtags", "date", "time"),
     *("topic_type", "mood", "tweet_format", "length", "badges", "version", "revision"),
@@ -33,6 +44,8 @@ SHOWN = (
 """What a card needs of a tweet at once."""
 TOLD = ("plan", "alt_text", "image", "time_segment", "made_by", "created_at", "updated_at")
 """What it shows when asked."""
+PICTURE = ("id", "file", "thumbnail", "width", "height")
+DRAWING = ("status", "step", "steps")
 
 Status = Literal["draft", "approved", "rejected"]
 Number = Annotated[int, Field(ge=0, le=2**53)]
@@ -55,6 +68,8 @@ def build(studio: Studio) -> None:
             (_Rewrite, calls.rewrite),
             (_One, calls.versions),
             (_Restore, calls.restore),
+            (_Draw, calls.draw),
+            *PictureCalls(studio).pairs(),
         ],
         studio.settings.ui_language,
     )
@@ -74,6 +89,7 @@ class _Find(_Which):
 class _News(_Which):
     after: Number
     rewriting: list[Id] = Field([], max_length=200)
+    drawing: list[Id] = Field([], max_length=200)
 
 
 class _One(Asked):
@@ -98,6 +114,10 @@ class _Rewrite(_One):
     instruction: Annotated[str, Field(max_length=2000)] = ""
 
 
+class _Draw(Asked):
+    ids: Ids
+
+
 class _Restore(_One):
     version: Number
     revision: Number
@@ -113,10 +133,10 @@ class _Calls:
         """A page of tweets, newest first; and, with the first page, the newest of all."""
         tweets = self.studio.tweets
         if asked.before is not None:
-            return {"tweets": await self._shown(await tweets.page(asked.filters.filters(), before=asked.before, limit=PAGE))}
+            return {"tweets": await self._shown(await tweets.page(asked.filters.filters(), before=asked.before, limit=PAGE), asked.spoken)}
         # The newest first: a tweet that is saved in between is then counted as new, and not lost.
         newest = await self._newest()
-        return {"tweets": await self._shown(await tweets.page(asked.filters.filters(), limit=PAGE)), "newest": newest}
+        return {"tweets": await self._shown(await tweets.page(asked.filters.filters(), limit=PAGE), asked.spoken), "newest": newest}
 
     async def counts(self, asked: _Which) -> Answer:
         """How many tweets there are, and what they can be filtered by."""
@@ -125,12 +145,15 @@ class _Calls:
         return {"count": count, "facets": facets}
 
     async def news(self, asked: _News) -> Answer:
-        """How many tweets came after number *after* that belong on the page, and what became of those that are being rewritten."""
+        """How many tweets came after number *after* that belong on the page, and what became of those that are being rewritten and
+        of pictures that are being drawn.
+        """
         newest, fresh = await self._newest(), 0
         if newest > asked.after:
             found = await self.studio.tweets.page(asked.filters.filters(), limit=MOST_NEW)
             fresh = sum(tweet["number"] > asked.after for tweet in found)
-        return {"fresh": fresh, "rewritten": await self._rewritten(asked.rewriting, asked.spoken)}
+        rewritten, drawn = await asyncio.gather(self._rewritten(asked.rewriting, asked.spoken), self._pictures(asked.drawing, asked.spoken))
+        return {"fresh": fresh, "rewritten": rewritten, "drawn": drawn}
 
     async def _rewritten(self, ids: Sequence[str], language: str) -> list[Answer]:
         """The tweets whose rewriting has ended, with the reason where it failed."""
@@ -145,6 +168,23 @@ class _Calls:
                 continue
             ended.append({**tweet, "failed": stored(state["error"] or "", language), "failed_kind": state["error_kind"] or ""})
         return ended
+
+    async def _pictures(self, ids: Sequence[str], language: str) -> dict[str, Answer]:
+        """Of each of these tweets its picture, how far another one is, and why the newest failed."""
+        states = await self.studio.pictures.states(ids) if ids else {}
+        return {
+            tweet_id: {
+                "picture": {key: state["picture"][key] for key in PICTURE} if state["picture"] else None,
+                "drawing": {key: state["drawing"][key] for key in DRAWING} if state["drawing"] else None,
+                "picture_failed": stored(state["failed"], language),
+            }
+            for tweet_id, state in states.items()
+        }
+
+    async def draw(self, asked: _Draw) -> Answer:
+        """Have a new picture of each of these tweets drawn; ``news`` says how far they are."""
+        priority = 0 if len(asked.ids) == 1 else 10
+        return {"job": await self.studio.pictures.start(asked.ids, choose=len(asked.ids) == 1, priority=priority)}
 
     async def told(self, asked: _One) -> Answer:
         """Everything else about a tweet: its plan, its picture, the tweets that its badges name."""
@@ -195,10 +235,13 @@ class _Calls:
         found = await self.studio.tweets.page(Filters(), limit=1)
         return found[0]["number"] if found else 0
 
-    async def _shown(self, tweets: Sequence[Answer]) -> list[Answer]:
-        """The tweets as cards need them, with the mark of those that are being rewritten."""
-        states = await self.studio.tweets.rewrites([tweet["id"] for tweet in tweets]) if tweets else {}
-        return [{**_narrow(tweet), "rewriting": states.get(tweet["id"], {}).get("open", False)} for tweet in tweets]
+    async def _shown(self, tweets: Sequence[Answer], language: str) -> list[Answer]:
+        """The tweets as cards need them, with their pictures and the mark of those that are being rewritten."""
+        ids = [tweet["id"] for tweet in tweets]
+        states, pictures = await asyncio.gather(self.studio.tweets.rewrites(ids), self._pictures(ids, language)) if tweets else ({}, {})
+        return [
+            {**_narrow(tweet), **pictures[tweet["id"]], "rewriting": states.get(tweet["id"], {}).get("open", False)} for tweet in tweets
+        ]
 
 
 def _narrow(tweet: Answer) -> dict[str, Any]:

@@ -23,7 +23,7 @@ _VIOLET = Color(
 _SANS = ("ui-sans-serif", "system-ui", "-apple-system", "Segoe UI", "Roboto", "Noto Sans", "Noto Sans CJK SC", "PingFang SC", "sans-serif")
 _MONO = ("ui-monospace", "SFMono-Regular", "Menlo", "Consolas", "monospace")
 
-CSS_FILES = [TEMPLATES / f"{name}.css" for name in ("studio", "gallery", "personas", "batch", "strip")]
+CSS_FILES = [TEMPLATES / f"{name}.css" for name in ("studio", "logout", "gallery", "personas", "batch", "strip", "images", "picture_view")]
 
 
 def theme() -> Base:

@@ -16,12 +16,13 @@ from typing import Any
 
 from sqlite_utils import Database
 
-from errors import NotFoundError
-from pipeline import tweet_steps
+from errors import NotFoundError, UploadError
+from pipeline import picture_steps, tweet_steps
 from pipeline.formats import batches, calendars
 from pipeline.formats.kinds import PERSONA, kind_of
 from pipeline.formats.remarks import Remark
 from pipeline.persona_desk import PersonaDesk
+from pipeline.picture_steps import Asked
 from storage import calendars as calendar_table
 from storage import jobs as journal
 from storage import personas
@@ -127,9 +128,29 @@ class JobFiles:
         """Remember that all files of a job are written: nobody needs to write them again, wherever their reader has put them."""
         await self._store.write(journal.deliver, job_id)
 
+    async def pictures_of(
+        self, content: bytes, name: str, *, first: int = 0, most: int | None = None
+    ) -> tuple[dict[str, Asked], tuple[str, ...]]:
+        """The pictures of the tweets in a batch file that the author calls *name*, by slot (``0001``): of those whose slot is *first* or
+        higher, at most *most*. Also what was put right. Raises :class:`UploadError`.
+        """
+        batch, remarks = await asyncio.to_thread(batches.read_batch, content, name)
+        lora = batch["persona"].get("lora")
+        wanted = [row for row in batches.as_rows(batch) if row["slot"] >= first][:most]
+        if not wanted:
+            raise UploadError("{name} has no tweet whose slot is {first} or higher.", name=name, first=first)
+        return {f"{row['slot']:04d}": _asked(row, lora) for row in wanted}, _texts(remarks)
+
     async def undelivered(self) -> list[str]:
         """Jobs that are done and whose files are not known to be written, oldest first: whoever did them was killed just then."""
-        return await self._store.fetch(journal.undelivered, tweet_steps.KIND)
+        return await self._store.fetch(journal.undelivered, (tweet_steps.KIND, picture_steps.KIND))
+
+
+def _asked(row: dict[str, Any], lora: object) -> Asked:
+    """What is asked for a tweet of a file; the persona's *lora* where the tweet says nothing of one."""
+    picture = row["image"] if "lora_params" in row["image"] or not lora else {**row["image"], "lora_params": lora}
+    when = " ".join(filter(None, (row["date"], row["time"])))
+    return Asked(picture=picture, text=row["text"], alt=row.get("alt_text", ""), date=when)
 
 
 def _named_in(content: bytes) -> str | None:

@@ -54,10 +54,11 @@ class Jobs:
     async def stop(self, grace: float = 10) -> None:
         """Take no further step; give those under way *grace* seconds, then give them back to the journal for the next start."""
         self._stopping = True
+        drained = asyncio.gather(*(run.drain(grace) for run in list(self._runs.values())))
         if self._heart:
             self._heart.cancel()
             await asyncio.wait([self._heart])
-        await asyncio.gather(*(run.drain(grace) for run in list(self._runs.values())))
+        await drained
 
     # What a person does
 
@@ -88,6 +89,17 @@ class Jobs:
         done = await self._store.write(journal.cancel, job_id, datetime.now(UTC))
         self._changed(job_id, "cancelled" if done else "")
         return done
+
+    async def drop(self, job_id: str, keys: Iterable[Key]) -> int:
+        """Stop these steps of a job; the others go on. Returns how many."""
+        count = await self._store.write(journal.drop, job_id, list(keys), datetime.now(UTC))
+        self._changed(job_id, "")
+        return count
+
+    async def prioritise(self, job_id: str, priority: int) -> None:
+        """Let the job's further steps go before or after those of others; the lower the number, the sooner."""
+        await self._store.write(journal.prioritise, job_id, priority)
+        self._changed(job_id, "")
 
     async def pause(self, job_id: str) -> bool:
         """Take no further step of the job. False when there is nothing to pause."""

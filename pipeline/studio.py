@@ -15,7 +15,9 @@ from typing import Any
 
 from config import Settings
 from errors import ConflictError, StudioError
-from pipeline import live, persona_steps, tweet_desk, tweet_steps, uploads, views
+from gpu_pool.tasks import ALIVE, PoolView
+from pipeline import live, persona_steps, picture_steps, tweet_desk, tweet_steps, uploads, views
+from pipeline.drawing import Drawing
 from pipeline.events import Event
 from pipeline.job_files import JobFiles
 from pipeline.jobs import Jobs, Result, Step
@@ -24,6 +26,8 @@ from pipeline.llm.gate import Gate
 from pipeline.llm.usage import Prices
 from pipeline.offline.embedded import EmbeddedWriter
 from pipeline.persona_desk import PersonaDesk
+from pipeline.picture_desk import PictureDesk
+from pipeline.picture_steps import PictureWork
 from pipeline.stages import Wishes
 from pipeline.tweet_desk import TweetDesk
 from pipeline.tweet_steps import TweetWork
@@ -67,11 +71,14 @@ class Studio:
         self._store = Store(settings.data_dir)
         self._owner = Owner(settings.data_dir)
         self.uploads = Files(settings.data_dir / "uploads")
+        self.images = settings.data_dir / "images"
+        self._drawing = Drawing(settings)
         self._embedded = EmbeddedWriter(settings.offline_latency, jitter=0.3) if settings.offline else None
         self._writer: Writer | None = None
         self._jobs: Jobs | None = None
         self._people: PersonaDesk | None = None
         self._tweets: TweetDesk | None = None
+        self._pictures: PictureDesk | None = None
         self._cleaned: dict[str, Picture] = {}
         self._decoders = asyncio.Semaphore(os.cpu_count() or 1)
 
@@ -89,12 +96,12 @@ class Studio:
             base_url, key, self.gate, self._store, request_timeout=settings.request_timeout, retry_budget=settings.retry_budget
         )
         self._stage_work = persona_steps.PersonaWork(self._store, self.uploads, self._writer, model, vision_model)
-        lanes = {"llm": CLAIMED_AHEAD * settings.max_concurrent}
+        lanes = {"llm": CLAIMED_AHEAD * settings.max_concurrent, picture_steps.LANE: self._drawing.width}
         self._jobs = Jobs(self._store, self._owner, self._work, lanes, adopt_orphans=self._serving)
-        width, height = map(int, settings.image_size.split("x"))
-        image = ImageDefaults(width, height, settings.image_steps, settings.image_guidance)
+        image = ImageDefaults(*settings.image_pixels, settings.image_steps, settings.image_guidance)
         prices = Prices(model, base_url, _pair(settings.price_input, settings.price_output))
         self._tweets = TweetDesk(self._store, self._jobs, TweetWork(self._store, self._writer, model, image), self.gate, prices)
+        self._pictures = PictureDesk(self._store, self._jobs, PictureWork(self._store, self._drawing.pool, self.images, image))
         self._people = PersonaDesk(
             self._store,
             self._jobs,
@@ -105,13 +112,15 @@ class Studio:
             limit_mb=settings.max_upload_mb,
         )
         await self._jobs.start()
+        if self._serving:
+            await self._drawing.pool()
         self.state = "ok"
 
     async def drain(self, grace: float = 10) -> None:
         """Take no further step and give those under way *grace* seconds. What was saved can still be read."""
         self.state = "draining"
-        if self._jobs:
-            await self._jobs.stop(grace)
+        # The jobs first: else they would claim the steps that the pool gives back.
+        await asyncio.gather(*([self._jobs.stop(grace)] if self._jobs else []), self._drawing.stop(grace))
 
     async def stop(self, grace: float = 10) -> None:
         """Take no further step, give those under way *grace* seconds, close everything."""
@@ -127,6 +136,8 @@ class Studio:
         """Which part of the product does the steps of a job."""
         if step.kind in (tweet_steps.KIND, tweet_desk.REWRITE):
             return await self.tweets.work(step)
+        if step.kind == picture_steps.KIND:
+            return await self.pictures.work(step)
         return await self._stage_work(step)
 
     @property
@@ -141,6 +152,17 @@ class Studio:
         if self._tweets is None:
             raise StudioError(_NOT_STARTED)
         return self._tweets
+
+    @property
+    def pictures(self) -> PictureDesk:
+        """Everything that is done with the pictures of tweets."""
+        if self._pictures is None:
+            raise StudioError(_NOT_STARTED)
+        return self._pictures
+
+    def pool(self) -> PoolView | None:
+        """The image workers as they stand; ``None`` before the first picture was wanted."""
+        return self._drawing.view()
 
     @property
     def people(self) -> PersonaDesk:
@@ -292,9 +314,21 @@ class Studio:
                 "in_use": self.gate.in_use,
                 "waiting": self.gate.waiting,
             },
-            "pool": {"engine": None, "workers": 0},
+            "pool": self._pool_health(),
             "jobs": {"running": self._jobs.running if self._jobs else 0},
             **({"trouble": self._store.trouble} if self._store.trouble else {}),
+        }
+
+    def _pool_health(self) -> dict[str, Any]:
+        view = self._drawing.view()
+        workers = view.workers if view else ()
+        return {
+            "engine": self._drawing.engine.name,
+            "on": self._drawing.words,
+            "workers": len(self._drawing.devices),
+            "ready": sum(worker.state in ALIVE for worker in workers),
+            "queued": view.queued if view else 0,
+            **({"trouble": str(view.trouble)} if view and view.trouble else {}),
         }
 
 

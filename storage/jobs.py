@@ -223,6 +223,20 @@ def cancel(tx: Transaction, job_id: str, now: datetime) -> bool:
     return True
 
 
+def drop(tx: Transaction, job_id: str, keys: Iterable[Key], now: datetime) -> int:
+    """Cancel these steps of a job, where they wait or run; the others go on. Returns how many."""
+    _status(tx, job_id)
+    sql = """UPDATE steps SET status = 'cancelled', lease_until = NULL, finished_at = ?
+             WHERE job_id = ? AND item = ? AND stage = ? AND status IN ('waiting', 'running')"""
+    return sum(tx.execute(sql, [timestamp(now), job_id, *key]).rowcount for key in keys)
+
+
+def prioritise(tx: Transaction, job_id: str, priority: int) -> None:
+    """Let the job's steps go before or after those of others; the lower the number, the sooner."""
+    _status(tx, job_id)
+    tx.execute("UPDATE jobs SET priority = ? WHERE id = ?", [priority, job_id])
+
+
 def pause(tx: Transaction, job_id: str) -> bool:
     """Take no further step; what runs goes on to its end. False when there is nothing to pause."""
     return _move(tx, job_id, ("queued", "running"), "paused")
@@ -343,13 +357,13 @@ def unfinished(db: Database) -> list[dict[str, Any]]:
     return rows(db, "SELECT id, owner, status FROM jobs WHERE status IN ('queued', 'running') ORDER BY priority, id")
 
 
-def undelivered(db: Database, kind: str) -> list[str]:
-    """Jobs of this *kind* that are done, have files to write (``outputs`` among their params), and were not delivered; oldest first."""
+def undelivered(db: Database, kinds: Sequence[str]) -> list[str]:
+    """Jobs of these *kinds* that are done, have files to write (``outputs`` among their params), and were not delivered; oldest first."""
     found = rows(
         db,
-        """SELECT id FROM jobs WHERE kind = ? AND status = 'done' AND params ->> '$.outputs' IS NOT NULL
+        """SELECT id FROM jobs WHERE kind IN (SELECT value FROM json_each(?)) AND status = 'done' AND params ->> '$.outputs' IS NOT NULL
            AND params ->> '$.delivered' IS NULL ORDER BY id""",
-        kind,
+        json.dumps(kinds),
     )
     return [job["id"] for job in found]
 

@@ -229,6 +229,37 @@ def m005_persona_desk(db: Database) -> None:
     )
 
 
+@migrations()
+def m006_images(db: Database) -> None:
+    db.executescript(
+        """
+        -- Every picture that was drawn; the files lie in the folder images/. One of a tweet's pictures is the chosen one.
+        CREATE TABLE images (
+            id          TEXT PRIMARY KEY NOT NULL,   -- a ULID: sorts by time
+            tweet_id    TEXT REFERENCES tweets(id) ON DELETE CASCADE,
+            persona_id  TEXT REFERENCES personas(id) ON DELETE CASCADE,
+            job_id      TEXT REFERENCES jobs(id) ON DELETE SET NULL,
+            item        TEXT NOT NULL,               -- the step of the job that drew it
+            variant     INTEGER NOT NULL DEFAULT 1,  -- which of the pictures of the same it is
+            chosen      INTEGER NOT NULL DEFAULT 0 CHECK (chosen IN (0, 1)),
+            file        TEXT NOT NULL,               -- names in the folder images/
+            thumbnail   TEXT NOT NULL,
+            width       INTEGER NOT NULL,            -- pixels
+            height      INTEGER NOT NULL,
+            seed        INTEGER NOT NULL,
+            asked       TEXT NOT NULL CHECK (json_valid(asked)),  -- prompt, steps, guidance, LoRA ...: all that it takes to draw it again
+            engine      TEXT NOT NULL,
+            seconds     REAL NOT NULL,
+            worker      INTEGER NOT NULL,
+            created_at  TEXT NOT NULL
+        ) STRICT, WITHOUT ROWID;
+        CREATE UNIQUE INDEX images_by_step ON images(job_id, item) WHERE job_id IS NOT NULL;
+        CREATE UNIQUE INDEX images_chosen ON images(tweet_id) WHERE chosen = 1;
+        CREATE INDEX images_by_tweet ON images(tweet_id, id);
+        """
+    )
+
+
 def newer(db: Database) -> str | None:
     """The first migration that was applied to the database and is not known here: a newer version of the product has used it."""
     with closing(Database(memory=True)) as nothing:

@@ -46,6 +46,28 @@ def newest_about(db: Database, kind: str, item: str) -> str | None:
     return found["id"] if found else None
 
 
+def open_steps(db: Database, kind: str) -> list[dict[str, Any]]:
+    """The steps that wait or run of all jobs of this *kind* under way: job_id, item, status."""
+    return rows(
+        db,
+        """SELECT s.job_id, s.item, s.status FROM jobs AS j JOIN steps AS s ON s.job_id = j.id
+           WHERE j.kind = ? AND j.status IN ('queued', 'running', 'paused') AND s.status IN ('waiting', 'running')""",
+        kind,
+    )
+
+
+def newest_step(db: Database, kind: str, item: str) -> dict[str, Any] | None:
+    """Of the jobs of this *kind* the newest step about ``item:...``, with its job's status as ``job_status``."""
+    return row(
+        db,
+        """SELECT s.*, j.status AS job_status FROM steps AS s JOIN jobs AS j ON j.id = s.job_id
+           WHERE s.item > ? AND s.item < ? AND j.kind = ? ORDER BY s.job_id DESC, s.position DESC LIMIT 1""",
+        f"{item}:",
+        f"{item};",
+        kind,
+    )
+
+
 def failures(db: Database, job_id: str, limit: int) -> list[dict[str, Any]]:
     """The failed steps of a job in its order, at most *limit*."""
     return rows(

@@ -277,6 +277,22 @@ def texts(db: Database, persona_id: str, limit: int = 2000) -> list[tuple[str, s
     return [(tweet["id"], tweet["text"]) for tweet in found]
 
 
+def owners(db: Database, tweet_ids: Sequence[str], *, strict: bool = True) -> dict[str, str]:
+    """The persona of each of these tweets. With *strict* it raises :class:`NotFoundError` for the first that is not there."""
+    found = rows(db, "SELECT id, persona_id FROM tweets WHERE id IN (SELECT value FROM json_each(?))", json.dumps(list(tweet_ids)))
+    owner = {tweet["id"]: tweet["persona_id"] for tweet in found}
+    for tweet_id in tweet_ids:
+        if strict and tweet_id not in owner:
+            raise NotFoundError("There is no tweet {tweet}.", tweet=tweet_id)
+    return owner
+
+
+def texts_of(db: Database, tweet_ids: Iterable[str]) -> dict[str, str]:
+    """The text of each of these tweets that is there."""
+    found = rows(db, "SELECT id, text FROM tweets WHERE id IN (SELECT value FROM json_each(?))", json.dumps(list(tweet_ids)))
+    return {tweet["id"]: tweet["text"] for tweet in found}
+
+
 def of_job(db: Database, job_id: str) -> dict[str, int]:
     """How many tweets a job has written for each persona: {persona_id: tweets}."""
     found = rows(db, "SELECT persona_id, count(*) AS tweets FROM tweets WHERE job_id = ? GROUP BY persona_id", job_id)

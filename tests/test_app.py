@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
 import time
@@ -96,10 +97,15 @@ def test_a_page_of_another_site_cannot_fill_the_disk(site):
 @pytest.mark.parametrize("path", ["", "healthz"])
 def test_a_question_without_a_body_is_answered_like_the_one_with_it(site, path):
     with urllib.request.urlopen(f"{site.url}{path}") as whole:
-        expected = {name: value for name, value in whole.headers.items() if name != "date"}
+        expected = lasting(whole.headers)
     with urllib.request.urlopen(urllib.request.Request(f"{site.url}{path}", method="HEAD")) as head:
-        assert {name: value for name, value in head.headers.items() if name != "date"} == expected
+        assert lasting(head.headers) == expected
         assert head.read() == b""
+
+
+def lasting(headers):
+    """All that is the same the next time."""
+    return {name: re.sub(r"'nonce-[\w-]+'", "'nonce'", value) for name, value in headers.items() if name != "date"}
 
 
 def test_behind_a_reverse_proxy_everything_is_where_the_page_says(tmp_path):
@@ -183,8 +189,34 @@ def test_a_port_in_use_is_one_sentence(site, tmp_path):
     assert f"127.0.0.1:{site.port}" in ended.stderr
 
 
-def test_logins_are_refused_rather_than_ignored(tmp_path):
-    assert run(tmp_path, AUTH="ada:secret").stderr.startswith("AUTH is not supported yet")
+def test_every_answer_has_a_security_policy_and_every_script_of_a_page_a_new_nonce(site):
+    seen = set()
+    for path in ("", "gallery", "gallery/", "healthz", "brand/logo.svg", "gradio_api/info", "nothing", "gradio_api/file=x"):
+        request = urllib.request.Request(f"{site.url}{path}", headers={"origin": "http://other.example"})
+        try:
+            answer = urllib.request.urlopen(request)
+        except urllib.error.HTTPError as error:
+            answer = error
+        with answer:
+            assert answer.headers["x-content-type-options"] == "nosniff", path
+            assert "access-control-allow-origin" not in answer.headers, path
+            policy = answer.headers["content-security-policy"]
+            nonces = set(re.findall(r"'nonce-([\w-]+)'", policy))
+            if answer.headers["content-type"].startswith("text/html"):
+                scripts = re.findall(rb"<script([^>]*)>", answer.read())
+                assert len(scripts) > 4
+                assert all(f'nonce="{next(iter(nonces))}"'.encode() in script for script in scripts)
+                assert not nonces & seen
+                seen |= nonces
+            else:
+                assert "default-src 'none'" in policy, path
+    assert len(seen) == 3
+
+
+def test_a_name_that_somebody_else_gave_this_machine_is_not_answered(site):
+    request = urllib.request.Request(f"{site.url}healthz", headers={"host": f"evil.example:{site.port}"})
+    with pytest.raises(urllib.error.HTTPError, match="421"):
+        urllib.request.urlopen(request)
 
 
 def test_a_data_folder_that_cannot_be_used_is_one_sentence(tmp_path):

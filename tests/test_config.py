@@ -43,6 +43,8 @@ DEFAULTS = {
     "PORT": 7860,
     "ROOT_PATH": "",
     "AUTH": {},
+    "ALLOWED_HOSTS": (),
+    "FORWARDED_ALLOW_IPS": "127.0.0.1,::1",
     "MAX_UPLOAD_MB": 20,
     "DISCLOSURE": "Fictional AI persona. Any likeness to a real person is coincidental.",
     "UI_LANGUAGE": "auto",
@@ -75,6 +77,8 @@ OTHERS = {
     "PORT": ("0", 0),
     "ROOT_PATH": ("/studio/", "/studio"),
     "AUTH": ("ann:pw:1, bob:x", {"ann": SecretStr("pw:1"), "bob": SecretStr("x")}),
+    "ALLOWED_HOSTS": ("Studio.example.com, *.lan", ("studio.example.com", "*.lan")),
+    "FORWARDED_ALLOW_IPS": ("10.0.0.7,172.16.0.0/12", "10.0.0.7,172.16.0.0/12"),
     "MAX_UPLOAD_MB": ("0.5", 0.5),
     "DISCLOSURE": ("Made up.", "Made up."),
     "UI_LANGUAGE": ("zh", "zh"),
@@ -112,6 +116,11 @@ WRONG = [
     ("ROOT_PATH", "studio"),
     ("AUTH", "just-a-name"),
     ("AUTH", "ann:,bob:x"),
+    ("ALLOWED_HOSTS", "https://studio.example.com"),
+    ("ALLOWED_HOSTS", "studio.example.com:8443"),
+    ("ALLOWED_HOSTS", "studio.*"),
+    ("FORWARDED_ALLOW_IPS", "proxy"),
+    ("FORWARDED_ALLOW_IPS", "127.0.0.1,"),
     ("MAX_UPLOAD_MB", "0"),
     ("UI_LANGUAGE", "fr"),
 ]
@@ -252,6 +261,20 @@ def test_settings_do_not_show_secrets_when_printed(monkeypatch):
     assert "hunter2" not in f"{settings!r} {settings} {settings.model_dump()}"
 
 
+def test_what_must_not_reach_a_log_is_the_key_the_passwords_and_what_an_address_holds():
+    settings = load_settings(openai_api_key="sk-a", openai_base_url="https://me:pw1@host/v1?key=k2", auth="ann:pw3,bob:pw4")
+    assert set(settings.secrets) == {"sk-a", "me", "pw1", "k2", "pw3", "pw4"}
+    assert load_settings().secrets == ()
+
+
+def test_a_site_that_is_open_and_for_this_machine_alone_is_asked_for_as_localhost():
+    assert load_settings().hosts == ("localhost",)
+    assert load_settings(host="::1").hosts == ("localhost",)
+    assert load_settings(host="0.0.0.0").hosts == (), "the names of a machine in its network are not known"  # noqa: S104
+    assert load_settings(auth="ann:pw").hosts == (), "a stranger's page has no cookie"
+    assert load_settings(allowed_hosts="studio.example.com").hosts == ("studio.example.com",)
+
+
 def test_a_long_wrong_value_is_shortened(monkeypatch):
     monkeypatch.setenv("NUM_GPUS", "9" * 3 + "x" * 5000)
     with pytest.raises(ConfigError) as caught:
@@ -295,7 +318,7 @@ def test_the_example_file_lists_exactly_the_settings_each_with_its_default_and_m
     assert list(listed) == [name.upper() for name in Settings.model_fields]
     for variable, text in listed.items():
         default = DEFAULTS[variable]
-        assert text == ("" if default in (None, {}) else str(default))
+        assert text == ("" if default in (None, {}, ()) else str(default))
 
 
 def test_the_example_file_as_it_is_changes_nothing_and_uncommented_neither(empty_house):

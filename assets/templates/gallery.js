@@ -19,7 +19,7 @@ const everything = h("button.small", { type: "button", id: "select-all", onclick
 const root = h("div.gallery", {},
   panel,
   h("section.found", {}, top_, lost, pill, feed, h("div.ending", {}, more)),
-  bulk, toasts, help);
+  bulk, toasts, help, view);
 
 menu.append(h("summary.small", { id: "export" }, say("gallery.export")), h("div.menu", {}, EXPORTS.map((kind) =>
   h("a", { "data-kind": kind, download: "", onclick: (event) => { event.currentTarget.href = place("/tweets/" + kind) + "?" + asQuery(); menu.open = false; }, href: place("/tweets/" + kind) },

@@ -37,12 +37,14 @@ function drawCard(card) {
   keepingFocus(card.node, () => card.node.replaceChildren(...[
     cardHead(card),
     card.mode === "edit" ? editForm(card) : cardText(card),
+    ...cardPicture(card),
     cardFoot(card),
     card.failed ? h("p.trouble", { role: "alert" }, card.failed) : null,
     busy ? h("div.shimmer", { "aria-hidden": "true" }, h("i"), h("i")) : null,
     card.mode === "edit" || busy ? null : cardActions(card),
     card.mode === "rewrite" ? rewriteForm(card) : card.mode === "versions" ? versionList(card) : card.mode === "told" ? toldList(card) : null,
   ].filter(Boolean)));
+  if (tweet.drawing) drawStep(card);
 }
 
 function cardHead(card) {
@@ -101,6 +103,7 @@ function cardActions(card) {
     status("approved", "gallery.approve"), status("rejected", "gallery.reject"), status("draft", "gallery.draft"),
     h("span.gap"),
     opens("edit", say("gallery.edit")), opens("rewrite", say("gallery.rewrite")),
+    tweet.drawing ? null : h("button.quiet", { type: "button", "data-mark": "picture", onclick: () => drawPictures([tweet.id]) }, say(tweet.picture ? "gallery.picture.again" : "gallery.picture")),
     tweet.version > 1 ? opens("versions", say("gallery.versions", { n: tweet.version })) : null,
     opens("told", say("gallery.more")));
 }

@@ -86,6 +86,7 @@ function fill(page, tweets) {
   for (const tweet of tweets) {
     statuses.set(tweet.id, tweet.status);
     if (tweet.rewriting) rewriting.add(tweet.id);
+    if (tweet.drawing) drawing.add(tweet.id);
   }
   page.ids = tweets.map((tweet) => tweet.id);
   page.empty = false;
@@ -141,14 +142,14 @@ let silent = 0; // questions in a row that got no answer
 
 function lookSoon() {
   clearTimeout(looking);
-  looking = setTimeout(look, silent ? 8000 : rewriting.size ? 1000 : 4000);
+  looking = setTimeout(look, silent ? 8000 : rewriting.size || drawing.size ? 700 : 4000);
 }
 
 async function look() {
   if (!root.isConnected) return; // Gradio has put another card in its place
   if (document.visibilityState === "visible" && newest !== null) {
     const mine = turn;
-    const answer = await call("news", { filters: asked(), after: newest, rewriting: [...rewriting].slice(0, 200) });
+    const answer = await call("news", { filters: asked(), after: newest, rewriting: [...rewriting].slice(0, 200), drawing: [...drawing].filter((id) => cards.has(id)).slice(0, 200) });
     silent = answer.lost ? silent + 1 : 0;
     lost.hidden = silent < 2;
     if (mine === turn && !answer.error) {
@@ -158,6 +159,7 @@ async function look() {
         changed(tweet);
         ended(tweet.id, failed);
       }
+      for (const [id, state] of Object.entries(answer.drawn)) showPicture(id, state);
       if (answer.rewritten.length) refreshSoon();
       if (answer.fresh && !pages.length) loadFirst();
       else if (answer.fresh) refreshSoon();

@@ -80,6 +80,7 @@ function drawBulk() {
   keepingFocus(bulk, () => bulk.replaceChildren(
     h("b", { role: "status" }, say("gallery.selected", { n: selected.size.toLocaleString(document.documentElement.lang) })),
     act("approved", "gallery.approve"), act("rejected", "gallery.reject"), act("draft", "gallery.draft"),
+    h("button.small", { type: "button", "data-mark": "pictures", onclick: drawSelected }, say("gallery.picture.many")),
     h("button.small", { type: "button", "data-mark": "clear", onclick: () => { selected.clear(); drawSelection(); } }, say("gallery.unselect"))));
   if (hadFocus && bulk.hidden) focusCard(currentId());
 }
@@ -144,9 +145,10 @@ function showStatuses(pairs) {
 const toasts = h("div.toasts", { role: "status", "aria-live": "polite" });
 let fading = null;
 
-function toast(words, act) {
+/** Say *words* for a while; *act* is what undoes it, *link* a way to what came of it. */
+function toast(words, act, link) {
   clearTimeout(fading);
-  toasts.replaceChildren(h("div.toast", {}, h("span", {}, words), act ? h("button.small", { type: "button", id: "undo", onclick: act }, say("gallery.undo")) : null,
+  toasts.replaceChildren(h("div.toast", {}, h("span", {}, words), act ? h("button.small", { type: "button", id: "undo", onclick: act }, say("gallery.undo")) : null, link || null,
     h("button.quiet", { type: "button", "aria-label": say("gallery.close"), onclick: () => toasts.replaceChildren() }, "✕")));
   const fade = () => { if (toasts.matches(":hover, :focus-within")) fading = setTimeout(fade, 3000); else toasts.replaceChildren(); };
   fading = setTimeout(fade, 10000);
@@ -154,7 +156,7 @@ function toast(words, act) {
 
 // Keys
 
-const KEYS = [["J", "next"], ["K", "previous"], ["E", "edit"], ["A", "approve"], ["R", "reject"], ["D", "draft"], ["X", "select"], ["U", "undo"], ["/", "search"], ["?", "help"], ["Esc", "escape"]];
+const KEYS = [["J", "next"], ["K", "previous"], ["E", "edit"], ["A", "approve"], ["R", "reject"], ["D", "draft"], ["X", "select"], ["U", "undo"], ["P", "picture"], ["/", "search"], ["?", "help"], ["Esc", "escape"]];
 const help = h("dialog.help", { "aria-label": say("gallery.keys"), onclick: (event) => { if (event.target === help) help.close(); } },
   h("h2", {}, say("gallery.keys")),
   h("dl", {}, KEYS.map(([key, what]) => [h("dt", {}, h("kbd", {}, key)), h("dd", {}, say("gallery.key." + what))])),
@@ -162,6 +164,12 @@ const help = h("dialog.help", { "aria-label": say("gallery.keys"), onclick: (eve
 
 function reviewSelected(status) {
   review([...selected].filter((id) => !rewriting.has(id)), status);
+  selected.clear();
+  drawSelection();
+}
+
+function drawSelected() {
+  drawPictures([...selected]);
   selected.clear();
   drawSelection();
 }
@@ -175,6 +183,7 @@ const ACTS = {
   j: () => step(1), k: () => step(-1), x: () => { const card = cards.get(current); if (card) selectBy(card, {}); },
   e: () => { const card = cards.get(current); if (card && card.mode !== "edit") toggle(card, "edit", null); },
   a: () => reviewChosen("approved"), r: () => reviewChosen("rejected"), d: () => reviewChosen("draft"), u: () => { undo(); },
+  p: () => { if (selected.size) drawSelected(); else if (currentId() && !drawing.has(current)) drawPictures([current]); },
   "/": () => { search.focus(); search.select(); }, "?": () => help.showModal(), "？": () => help.showModal(),
 };
 
@@ -189,7 +198,7 @@ function press(act) {
 }
 
 function onKey(event) {
-  if (!root.isConnected || event.isComposing || event.defaultPrevented || help.open || event.altKey) return;
+  if (!root.isConnected || event.isComposing || event.defaultPrevented || help.open || view.open || event.altKey) return;
   if (event.target.closest && event.target.closest("input:not([type=checkbox]), textarea, select, [contenteditable]")) return;
   const key = event.key.toLowerCase();
   if (event.ctrlKey || event.metaKey) {

@@ -122,6 +122,27 @@ def persona_page(browser: Browser, url: str, persona: str) -> None:
     shoot(page, "personas-stale")
 
 
+def login(browser: Browser, place: Path) -> None:
+    """The login: a wrong password, and on a phone, in the dark, in Chinese, one too many."""
+    site = Site(place / "login", {"AUTH": "ann:correct horse"}).start()
+
+    def guess(times: int, **options: object) -> Page:
+        page = browser.new_context(**options).new_page()  # type: ignore[arg-type]
+        page.goto(site.url)
+        for _ in range(times):
+            page.fill("[name=username]", "ann")
+            page.fill("[name=password]", "guess")
+            with page.expect_navigation():
+                page.press("[name=password]", "Enter")
+        return page
+
+    try:
+        shoot(guess(1, viewport=WIDE), "login")
+        shoot(guess(5, viewport=NARROW, device_scale_factor=2, color_scheme="dark", locale="zh-CN"), "login-narrow")
+    finally:
+        site.stop()
+
+
 def main() -> None:  # noqa: PLR0915  one state after another
     """All states of the Create page."""
     with tempfile.TemporaryDirectory() as folder, sync_playwright() as playwright:
@@ -167,6 +188,7 @@ def main() -> None:  # noqa: PLR0915  one state after another
             wait_until_written(chinese)
             shoot(chinese, "create-chinese")
 
+            login(browser, place)
             batch(browser, place)
             persona_page(browser, demo.url, address.split("persona=")[1])
 

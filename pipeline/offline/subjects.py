@@ -75,7 +75,7 @@ def friends(job: Job, field: Field, count: int) -> list[Subject]:
     circle = next((circle for circle, pattern in _CIRCLES if pattern.search(path)), "close")
     people = job.world.circle(circle)
     if count > len(people):
-        people = people + [friend for other in ("close", "online", "past") if other != circle for friend in job.world.circle(other)]
+        people = people + [person for other in ("close", "online", "past") if other != circle for person in job.world.circle(other)]
     return [friend(job, people[place % len(people)]) for place in range(count)]
 
 

@@ -138,10 +138,12 @@ def chromium():
 
 @pytest.fixture
 def open_page(chromium):
-    """Opens a page that may ask only its own site, and may have no script error: ``open_page(url, viewport=NARROW, locale="zh-CN")``."""
+    """Opens a page that may ask only its own site, and may have no script error, nor anything that its security policy forbids:
+    ``open_page(url, viewport=NARROW, locale="zh-CN")``. *ready* is what says that it is there.
+    """
     contexts, troubles = [], []
 
-    def open_(url, *, viewport=WIDE, **options) -> Page:
+    def open_(url, *, viewport=WIDE, ready="body[data-ready]", **options) -> Page:
         context = chromium.new_context(viewport=viewport, **options)
         contexts.append(context)
         page = context.new_page()
@@ -149,8 +151,9 @@ def open_page(chromium):
         page.on("pageerror", lambda error: troubles.append(f"script error: {error}"))
         page.on("dialog", lambda dialog: (troubles.append(f"a dialog: {dialog.message}"), dialog.dismiss()))
         page.on("request", lambda request: troubles.extend(_foreign(request.url)))
+        page.on("console", lambda message: troubles.extend([message.text] if "Security Policy" in message.text else []))
         page.goto(url)
-        page.wait_for_selector("body[data-ready]")  # the server has answered: from now on nothing that is done is lost
+        page.wait_for_selector(ready)  # the server has answered: from now on nothing that is done is lost
         return page
 
     yield open_

@@ -11,6 +11,7 @@ from string import Formatter
 import pytest
 
 from errors import ConflictError, UploadError
+from gpu_pool import problems as pool_problems
 from pages import language
 from pages.shell import complete
 from pipeline import problems, uploads
@@ -47,6 +48,7 @@ def _sentences():
         database._LASTING.values(),
         [database._CLOSED],
         problems.SENTENCES.values(),
+        pool_problems.SENTENCES.values(),
     ]
     yield from (sentence for table in tables for sentence in table)
     for room in ("pipeline", "storage", "pages"):
@@ -55,7 +57,7 @@ def _sentences():
                 continue
             for node in ast.walk(ast.parse(file.read_text("utf-8"))):
                 called = getattr(getattr(node, "func", None), "id", "")
-                if called in ("StudioError", "UploadError", "NotFoundError", "ConflictError", "Remark") and isinstance(
+                if called in ("StudioError", "UploadError", "NotFoundError", "ConflictError", "PictureError", "Remark") and isinstance(
                     node.args[0], ast.Constant
                 ):
                     yield node.args[0].value

@@ -1,0 +1,203 @@
+"""Inside a worker process: load the model, then draw what comes down the pipe, until the pipe closes.
+
+The pool's end of the pipe closes when the pool wants the worker to go, and just as well when the process of the pool dies in whatever
+way: a worker never outlives it.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import logging
+import os
+import signal
+import sys
+import time
+from collections.abc import Mapping, Sequence
+from multiprocessing.connection import Connection
+
+from PIL import Image
+
+from gpu_pool import engines, files
+from gpu_pool.devices import Device
+from gpu_pool.engines.base import Engine, Interrupted, beyond_repair, out_of_memory
+from gpu_pool.problems import PoolError, reason
+from gpu_pool.tasks import Cancel, Cancelled, Draw, Drawn, EngineInfo, EngineSpec, Failed, ImageTask, Loaded, LoadFailed, Loading, Progress
+
+log = logging.getLogger(__name__)
+
+IGNORED = (signal.SIGINT, signal.SIGTERM)
+"""Ctrl-C and a service manager's stop reach every process at once; the pool decides when its workers go."""
+_PR_SET_PDEATHSIG = 1
+
+
+def main(connection: Connection, number: int, spec: EngineSpec, device: Device, parent: int) -> None:
+    """The whole life of worker *number*. *parent* is the process id of the pool."""
+    _settle(device, parent)
+    link = Link(connection)
+    link.send(Loading())
+    started = time.monotonic()
+    try:
+        engine = engines.make(spec)
+        info = engine.load(device)
+    except Exception as error:  # whatever keeps the model from being loaded, the pool must hear it
+        log.exception("worker %d cannot load %s", number, spec.model or spec.name)
+        link.send(_load_failed(error, spec, device))
+        return
+    link.send(Loaded(info, time.monotonic() - started, engine.memory()))
+    drawer = Drawer(link, number, device, engine, info)
+    with contextlib.suppress(EOFError, OSError):  # the pool is gone, or wants us to go
+        while True:
+            message = link.receive()
+            if isinstance(message, Draw):
+                drawer.draw(message.tasks)
+    engine.unload()
+
+
+class Link:
+    """The worker's end of the pipe. Remembers which tasks were cancelled while they are being drawn."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+        self.cancelled: set[str] = set()
+
+    def send(self, message: object) -> None:
+        try:
+            self._connection.send(message)
+        except OSError:
+            os._exit(0)
+
+    def receive(self) -> object:
+        """The next message; waits for it. Raises ``EOFError`` once the pool has closed its end."""
+        return self._connection.recv()
+
+    def look(self) -> None:
+        """Read what has come meanwhile. Ends the process where the pool is gone: nobody waits for this picture any more."""
+        try:
+            while self._connection.poll():
+                message = self._connection.recv()
+                if isinstance(message, Cancel):
+                    self.cancelled.add(message.task_id)
+        except (EOFError, OSError):
+            os._exit(0)
+
+
+class Drawer:
+    """Draws tasks with one engine and answers each with ``Drawn``, ``Failed`` or ``Cancelled``."""
+
+    def __init__(self, link: Link, number: int, device: Device, engine: Engine, info: EngineInfo) -> None:
+        self._link = link
+        self._number = number
+        self._device = device
+        self._engine = engine
+        self._info = info
+        self._most = sys.maxsize
+        """How many tasks at once the memory was found to hold."""
+
+    def draw(self, tasks: Sequence[ImageTask]) -> None:
+        self._link.cancelled.clear()
+        for start in range(0, len(tasks), self._most):
+            self._draw(tasks[start : start + self._most])
+
+    def _draw(self, tasks: Sequence[ImageTask], *, again: bool = False) -> None:
+        started = time.monotonic()
+        images: list[Image.Image] = []
+        trouble = None
+        try:
+            images = self._engine.draw(tasks, *self._ears(tasks))
+        except Interrupted:
+            for task in tasks:
+                self._link.send(Cancelled(task.id))
+        except Exception as error:  # noqa: BLE001  an engine can throw anything; what it means is decided below
+            trouble = self._trouble(error, tasks[0])
+        # Only now, when the exception and all the memory that its frames hold are gone, is there something to clear.
+        if trouble is not None:
+            self._after(trouble, tasks, again=again)
+        for task, image in zip(tasks, images, strict=False):
+            self._keep(task, image, started)
+
+    def _after(self, trouble: Failed, tasks: Sequence[ImageTask], *, again: bool) -> None:
+        """What could not be drawn together is drawn one by one; what ran out of memory is tried once more with the cache cleared."""
+        full = trouble.kind == "out_of_memory"
+        if full:
+            self._engine.free()
+        if len(tasks) > 1:
+            self._most = max(1, len(tasks) // 2) if full else self._most
+            for task in tasks:
+                self._draw([task], again=full)
+        elif full and not again:
+            self._draw(tasks, again=True)
+        else:
+            self._link.send(trouble)
+
+    def _keep(self, task: ImageTask, image: Image.Image, started: float) -> None:
+        self._link.look()
+        if task.id in self._link.cancelled:
+            self._link.send(Cancelled(task.id))
+            return
+        try:
+            written = files.write(image, task, self._info)
+        except Exception as error:  # noqa: BLE001  the disk's refusal, or memory that a large picture's file does not find
+            self._link.send(self._trouble(error, task))
+            return
+        seconds = time.monotonic() - started
+        place = (written.path, written.sha256, written.thumbnail)
+        self._link.send(Drawn(task.id, *place, *image.size, task.seed, seconds, self._number, self._engine.memory()))
+
+    def _ears(self, tasks: Sequence[ImageTask]) -> tuple:
+        """The two functions that an engine is given: for its progress, and for whether to go on."""
+
+        def report(step: int) -> None:
+            self._link.look()
+            for task in tasks:
+                self._link.send(Progress(task.id, step, task.steps, self._number))
+
+        def cancelled() -> bool:
+            self._link.look()
+            return all(task.id in self._link.cancelled for task in tasks)
+
+        return report, cancelled
+
+    def _trouble(self, error: Exception, task: ImageTask) -> Failed:
+        if beyond_repair(error):
+            log.error("worker %d ends: its GPU is in a state that only a new process cures", self._number, exc_info=error)
+            sys.exit(3)
+        if out_of_memory(error):
+            log.warning("worker %d is out of memory: %s", self._number, reason(error))
+            return Failed(task.id, "out_of_memory", {"device": str(self._device), "width": task.width, "height": task.height})
+        if isinstance(error, PoolError):
+            return Failed(task.id, error.kind, _plain(error.facts))
+        log.error("worker %d could not draw %s", self._number, task.id, exc_info=error)
+        return Failed(task.id, "refused", {"reason": reason(error)})
+
+
+def _load_failed(error: Exception, spec: EngineSpec, device: Device) -> LoadFailed:
+    model = spec.model or spec.name
+    if isinstance(error, PoolError):
+        return LoadFailed(error.kind, _plain(error.facts))
+    if isinstance(error, ImportError):
+        return LoadFailed("packages", {"engine": spec.name, "reason": reason(error)})
+    if out_of_memory(error):
+        return LoadFailed("load_memory", {"device": str(device), "path": model})
+    return LoadFailed("model", {"path": model, "reason": reason(error)})
+
+
+def _plain(facts: Mapping[str, object]) -> dict[str, object]:
+    """Facts that surely travel through a pipe."""
+    return {name: value if isinstance(value, int | float) else str(value) for name, value in facts.items()}
+
+
+def _settle(device: Device, parent: int) -> None:
+    """Make this process one that goes with its parent, sees one device, and leaves stdout to the program that started it."""
+    for ignored in IGNORED:
+        signal.signal(ignored, signal.SIG_IGN)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, IGNORED)
+    if sys.platform == "linux":
+        # The second line: a picture whose steps take a minute would otherwise be drawn on for nobody.
+        ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+        if os.getppid() != parent:
+            os._exit(0)
+    os.dup2(2, 1)
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s", datefmt="%H:%M:%S")
+    os.environ.setdefault("CUDA_DEVICE_ORDER", "PCI_BUS_ID")  # as nvidia-smi and NVML count
+    os.environ["CUDA_VISIBLE_DEVICES"] = device.token

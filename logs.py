@@ -1,0 +1,81 @@
+"""What goes into a log, and what must not: keys, passwords and tokens are taken out of every line before anything can write it."""
+
+from __future__ import annotations
+
+import logging
+import re
+from collections.abc import Iterable
+from typing import Any
+from urllib.parse import quote
+
+FORMAT = "%(asctime)s %(levelname)s %(name)s: %(message)s"
+TIME = "%H:%M:%S"
+HIDDEN = "[redacted]"
+SHORTEST = 6
+"""A shorter secret is looked for only where something names it: hidden everywhere, it would show itself by the words it is missing from."""
+
+_NAMES = r"(?:[\w-]*api[-_]?key|[\w-]*token|[\w-]*secret|authorization|passw(?:or)?d|AUTH)"
+_SHAPES = (
+    (re.compile(r"(?i)\b(bearer|basic) +(?=\S*\d|\S{20})[\w.~+/=-]{6,}"), rf"\1 {HIDDEN}"),
+    (re.compile(r"\b(?:sk|pk|hf|ghp|gsk|xai)[-_][\w-]{8,}"), HIDDEN),
+    (re.compile(r"://[^\s/@]+@"), f"://{HIDDEN}@"),
+    (re.compile(r"([?&][\w-]*(?i:key|token|password|secret)=)[^\s&'\"]+"), rf"\1{HIDDEN}"),
+    (re.compile(rf"(?i)\b({_NAMES}['\"]?(?:\s*=\s*|:\s*)['\"]?)(?!bearer |basic |\[)[^\s'\"&;]+"), rf"\1{HIDDEN}"),
+    (re.compile(r"\b(studio_session_\w+=)[^\s;]+"), rf"\1{HIDDEN}"),
+)
+"""What looks like a secret, and what stands there instead: headers, keys of well-known makers, logins and parameters in addresses,
+whatever follows a name such as ``api_key``, and our own cookie.
+"""
+
+
+class Redaction:
+    """Makes the records of a process. No record has any of *secrets* in it, nor anything that looks like one.
+
+    A :class:`logging.Filter` would hang on a handler, and one that a library adds later would lack it.
+    """
+
+    def __init__(self, secrets: Iterable[str] = ()) -> None:
+        known = sorted({form for secret in secrets if len(secret) >= SHORTEST for form in _forms(secret)}, key=len, reverse=True)
+        self._known = re.compile("|".join(map(re.escape, known))) if known else None
+        self._plain = logging.Formatter()
+
+    def __call__(self, *about: Any, **more: Any) -> logging.LogRecord:  # noqa: ANN401  whatever logging gives
+        record = logging.LogRecord(*about, **more)
+        record.msg, record.args = self.redact(_message(record)), None
+        if record.exc_info and record.exc_info[0]:
+            record.exc_text = self.redact(self._plain.formatException(record.exc_info))
+        if record.stack_info:
+            record.stack_info = self.redact(record.stack_info)
+        return record
+
+    def redact(self, text: str) -> str:
+        """*text* without secrets."""
+        if self._known:
+            text = self._known.sub(HIDDEN, text)
+        for shape, instead in _SHAPES:
+            text = shape.sub(instead, text)
+        return text
+
+
+def keep_out(secrets: Iterable[str] = ()) -> None:
+    """From now on nothing that this process logs has *secrets* in it, whoever logs it and wherever it goes."""
+    logging.setLogRecordFactory(Redaction(secrets))
+
+
+def to_stderr() -> None:
+    """Write what is logged, but what libraries say of each request, to stderr."""
+    logging.basicConfig(level=logging.INFO, format=FORMAT, datefmt=TIME)
+    for chatty in ("httpx", "httpx2", "httpcore", "aiohttp.access"):
+        logging.getLogger(chatty).setLevel(logging.WARNING)
+
+
+def _forms(secret: str) -> set[str]:
+    """How a secret may be written: as it is, in an address, in a string of Python."""
+    return {secret, quote(secret, safe=""), repr(secret)[1:-1]}
+
+
+def _message(record: logging.LogRecord) -> str:
+    try:
+        return record.getMessage()
+    except (TypeError, ValueError, KeyError):  # arguments that do not fit the text; logging would print them all
+        return str(record.msg)

@@ -1,0 +1,130 @@
+"""Pictures from the command line: a process of its own with worker processes, as the user's note types it."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from PIL import Image
+
+from tests.shell import until
+
+
+@pytest.fixture
+def batch(shell):
+    """Writes a batch file: ``batch(tweet, tweet, persona={...}, version="1.0")`` and returns its name."""
+
+    def batch(*tweets, name="batch.json", **fields):
+        body = {"version": "1.0", "persona": {"name": "Mara", "lora": None}, "tweets": list(tweets), **fields}
+        (shell.folder / name).write_text(json.dumps(body))
+        return name
+
+    return batch
+
+
+def tweet(number, **picture):
+    asked = {
+        "positive_prompt": f"a tram in the rain, number {number}",
+        "generation_params": {"width": 96, "height": 64, "steps": 2},
+        **picture,
+    }
+    return {"slot": number, "tweet_text": f"Tram {number}.", "topic_type": "daily", "time_segment": "morning", "image_generation": asked}
+
+
+def test_the_users_own_command_draws_every_picture(shell, batch):
+    done = shell.run("--generate-images", "--tweets-batch", batch(*map(tweet, range(1, 7))), "--num-gpus", "2", "--image-output-dir", "out")
+    assert done.returncode == 0, done.stderr
+    assert sorted(done.stdout.split()) == [f"out/batch_{number:04d}.png" for number in range(1, 7)]
+    assert "6 of 6 pictures drawn" in done.stderr
+    assert "engine preview" in done.stderr
+    with Image.open(shell.folder / "out" / "batch_0003.png") as picture:
+        assert picture.size == (96, 64)
+        assert picture.info["parameters"].startswith("a tram in the rain, number 3")
+        assert "algorithmicMedia" in picture.info["xmp"].decode()
+    assert {"images/done"} == {f"{job['kind']}/{job['status']}" for job in shell.jobs()}
+
+
+def test_each_that_cannot_be_drawn_fails_alone_with_a_sentence(shell, batch):
+    name = batch(
+        tweet(1),
+        {"tweet_text": "No picture is asked for."},
+        tweet(3, generation_params={"width": 999_999, "height": 64}),
+        tweet(4, lora_params={"model_path": "gone.bin", "strength": 1}),
+        tweet(5),
+    )
+    done = shell.run("--generate-images", "--tweets-batch", name, "--json")
+    report = json.loads(done.stdout)
+    assert done.returncode == 1
+    rows = [(shot["slot"], shot["status"], shot["path"]) for shot in report["images"]]
+    # The preview engine draws without a LoRA: what it names is not read.
+    assert rows == [
+        (1, "done", "output_images/batch_0001.png"),
+        (2, "failed", ""),
+        (3, "failed", ""),
+        (4, "done", "output_images/batch_0004.png"),
+        (5, "done", "output_images/batch_0005.png"),
+    ]
+    assert all(shot["worker"] == 0 for shot in report["images"] if shot["status"] == "done")
+    reasons = [failure["reason"] for failure in report["failed"]]
+    assert len(reasons) == 2
+    assert "no prompt" in reasons[0]
+    assert "999999 x 64" in reasons[1]
+
+
+def test_version_2_is_read_and_slots_are_chosen(shell, batch):
+    name = batch(*({**tweet(number), "content_plan": {"theme": "rain"}} for number in range(1, 9)), version="2.0")
+    done = shell.run("--generate-images", "--tweets-batch", name, "--start-slot", "3", "--max-images", "2", "--image-output-dir", "out")
+    assert done.returncode == 0, done.stderr
+    assert shell.files("out") == ["batch_0003.png", "batch_0004.png"]
+
+
+def test_stopped_in_the_middle_it_goes_on_and_draws_nothing_twice(shell, batch):
+    big = [tweet(number, generation_params={"width": 2048, "height": 2048, "steps": 2}) for number in range(1, 13)]
+    running = shell.start("--generate-images", "--tweets-batch", batch(*big), "--image-output-dir", "out")
+    until((shell.folder / "out" / "batch_0002.png").exists)
+    running.process.kill()
+    running.process.wait(10)
+    before = {path.name: path.stat().st_mtime_ns for path in (shell.folder / "out").glob("*.png")}
+    assert 2 <= len(before) < 12
+    done = shell.run("--resume")
+    assert done.returncode == 0, done.stderr
+    assert shell.files("out") == [f"batch_{number:04d}.png" for number in range(1, 13)]
+    assert shell.rows("SELECT count(*) AS n, count(DISTINCT item) AS items FROM images") == [{"n": 12, "items": 12}]
+    assert all((shell.folder / "out" / name).stat().st_mtime_ns == stamp for name, stamp in before.items()), "what was there was left alone"
+
+
+@pytest.mark.parametrize(
+    ("words", "sentence"),
+    [
+        (("--generate-images",), "needs a batch of tweets: --tweets-batch F"),
+        (("--generate-images", "--tweets-batch", "b.json", "--num-gpus", "0"), "not a whole number from 1 to 64"),
+        (("--generate-images", "--tweets-batch", "b.json", "--start-slot", "-1"), "start-slot"),
+        (("--generate-images", "--tweets-batch", "b.json", "--image-output-dir", ""), "must name a folder"),
+        (("--jobs", "--max-images", "3"), "--max-images only goes with --generate-images"),
+    ],
+)
+def test_wrong_usage_is_one_sentence_and_exit_code_2(shell, words, sentence):
+    done = shell.run(*words)
+    assert done.returncode == 2
+    assert sentence in done.stderr
+    assert len(done.stderr.splitlines()) == 1
+
+
+@pytest.mark.parametrize(
+    ("content", "sentence"),
+    [
+        (None, "does not exist"),
+        (b"{", "gone.json"),
+        (b'{"tweets": []}', "has no tweets in it"),
+        (b"[1, 2]", "no tweets"),
+        (b'{"name": "x"}', "no batch of tweets"),
+    ],
+)
+def test_a_file_that_cannot_be_used_is_named(shell, content, sentence):
+    if content is not None:
+        (shell.folder / "gone.json").write_bytes(content)
+    done = shell.run("--generate-images", "--tweets-batch", "gone.json")
+    assert done.returncode == 1
+    assert sentence in done.stderr
+    assert "gone.json" in done.stderr
+    assert "Traceback" not in done.stderr

@@ -235,7 +235,7 @@ def test_keys_review_fifty_and_undo_takes_back_one_step_at_a_time(shelf, gallery
     page.keyboard.press("Control+z")
     page.wait_for_function("document.querySelectorAll('.card.approved').length === 49")
     page.keyboard.press("?")
-    assert page.locator("dialog.help[open] dt").count() == 11
+    assert page.locator("dialog.help[open] dt").count() == 12
     page.keyboard.press("Escape")
     page.keyboard.press("/")
     assert page.evaluate("document.activeElement.id") == "gallery-search"

@@ -30,7 +30,7 @@ def written():
     logging.getLogger().removeHandler(handler)
 
 
-log = logging.getLogger("somebody.elses.library")
+log = logging.getLogger("another.package")
 
 
 @pytest.mark.parametrize("secret", SECRETS[:3])
@@ -138,6 +138,6 @@ def test_the_record_is_what_it_was_but_for_the_secret(written):
     log.error("failed", exc_info=(error := ValueError(KEY)))
     log.removeHandler(handler)
     (record,) = records
-    assert (record.name, record.levelname, record.getMessage()) == ("somebody.elses.library", "ERROR", "failed")
+    assert (record.name, record.levelname, record.getMessage()) == ("another.package", "ERROR", "failed")
     assert record.funcName == "test_the_record_is_what_it_was_but_for_the_secret"
     assert record.exc_info[1] is error

@@ -57,11 +57,11 @@ def caller() -> Caller:
 
 @pytest.fixture
 def open_studio(tmp_path):
-    """A started Studio that asks the server at an address: ``async with open_studio(url) as studio``."""
+    """A started Studio, on the embedded writer unless it is given an address: ``async with open_studio(url) as studio``."""
 
     @asynccontextmanager
-    async def open_studio(url: str, **settings):
-        given = {"retry_budget": 20, "data_dir": tmp_path / "data", "openai_base_url": url, "openai_api_key": "k", **settings}
+    async def open_studio(url: str | None = None, *, key: str | None = None, **settings):
+        given = {"retry_budget": 20, "data_dir": tmp_path / "data", "openai_base_url": url, "openai_api_key": key, **settings}
         studio = Studio(Settings(_env_file=None, **given), serving=True)
         await studio.start()
         try:

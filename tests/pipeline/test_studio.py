@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from contextlib import asynccontextmanager
 from itertools import pairwise
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -12,33 +11,15 @@ import pytest
 from PIL import Image
 from scripted import until
 
-from config import Settings
 from errors import ConflictError
 from pipeline.llm import client
 from pipeline.stages import STAGES, Wishes
-from pipeline.studio import Studio, Upload
+from pipeline.studio import Upload
 from storage import jobs as journal
 from storage.clock import parse
 from storage.database import rows
 
 KEYS = [stage.key for stage in STAGES]
-
-
-@pytest.fixture
-def open_studio(tmp_path):
-    """A started Studio, on the embedded writer unless it is given an address: ``async with open_studio(url) as studio``."""
-
-    @asynccontextmanager
-    async def open_studio(url: str | None = None, *, key: str | None = None, **settings):
-        given = {"retry_budget": 20, "data_dir": tmp_path / "data", "openai_base_url": url, "openai_api_key": key, **settings}
-        studio = Studio(Settings(_env_file=None, **given), serving=True)
-        await studio.start()
-        try:
-            yield studio
-        finally:
-            await studio.stop(0)
-
-    return open_studio
 
 
 def paint(path: Path, number: int) -> Path:

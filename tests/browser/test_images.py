@@ -63,6 +63,8 @@ def test_without_pictures_the_page_says_where_they_come_from(shelf, open_page, v
     page.wait_for_selector("#no-images:has-text('No pictures yet')")
     assert page.locator(".bar nav a[aria-current=page]").inner_text() == "Images"
     assert "Ready" in page.inner_text("#pool")
+    last = page.locator(".bar nav a").last.bounding_box()
+    assert last["x"] + last["width"] <= viewport["width"], "every page can be reached"
     assert page.evaluate("document.documentElement.scrollWidth") <= viewport["width"]
 
 

@@ -64,8 +64,12 @@ class Pictures:
         return await self._session.studio.pictures.content(job["id"], item)
 
     async def account(self, job: dict[str, Any], place: Place, label: str, steps: Sequence[Mapping[str, Any]], *, over: bool) -> None:
-        """Say in the report what there is of a picture."""
-        report, (step,) = self._session.report, steps
+        """Say in the report what there is of pictures: of one of a batch file, or of all of a persona's where the studio began the job."""
+        for step in steps:
+            await self._account(job, place, label, step, over=over)
+
+    async def _account(self, job: dict[str, Any], place: Place, label: str, step: Mapping[str, Any], *, over: bool) -> None:
+        report = self._session.report
         done = step["status"] == "done"
         status = "done" if done else "failed" if step["status"] == "failed" else "cancelled" if over else "unfinished"
         if status in ("failed", "cancelled"):
@@ -75,7 +79,7 @@ class Pictures:
         if done:
             path = await self._session.deliver(place)
             try:
-                worker = (await self._session.studio.pictures.of_step(job["id"], place[1]))["worker"]
+                worker = (await self._session.studio.pictures.of_step(job["id"], step["item"]))["worker"]
             except NotFoundError:  # it was deleted meanwhile
                 status = "gone"
         report.done += status == "done"
@@ -91,4 +95,5 @@ def _unread(order: ImagesOrder, reason: str) -> Failure:
 
 
 def _slot(item: str) -> int:
-    return int(item)
+    """The slot in its batch file that an item is about; 0 for pictures that the studio began."""
+    return int(item) if item.isdecimal() else 0

@@ -233,6 +233,8 @@ class Session:
             if batch["cost"] is not None:
                 self.report.cost = (self.report.cost or 0) + batch["cost"] - (before.cost or 0)
             there = {*job["params"].get("items", ()), *(persona["id"] for persona in batch["personas"])}
+            if not job["params"].get("personas"):  # it is about no persona, so none can have been deleted
+                there |= {step["item"] for step in job["steps"]}
             await self._account(job, there)
             written = all(place in self._written for place in self._files if place[0] == job_id and place[1] in there)
             if job["status"] != "done" or not written:

@@ -16,6 +16,7 @@ from errors import NotFoundError
 from gpu_pool.tasks import LONGEST_SIDE, MOST_STEPS, SHORTEST_SIDE, WorkerState
 from pages import frame
 from pages.components.asked import Answer, Asked, answering_all
+from pages.components.batch_rows import BatchRows
 from pages.components.card import card
 from pages.components.picture_calls import PictureCalls, Seed, narrow
 from pages.language import sentence, stored
@@ -72,7 +73,10 @@ class _Look(Asked):
 
 
 class _Job(Asked):
+    """*mark*: that of the answer before, empty at first."""
+
     job: Id
+    mark: Annotated[str, Field(max_length=40)] = ""
 
 
 class _Some(_Job):
@@ -97,6 +101,7 @@ class _Calls:
 
     def __init__(self, studio: Studio) -> None:
         self.studio = studio
+        self._rows = BatchRows()
 
     async def older(self, asked: _Page) -> Answer:
         """A page of pictures, newest first."""
@@ -124,12 +129,14 @@ class _Calls:
         }
 
     async def job(self, asked: _Job) -> Answer:
-        """The job with each of its pictures."""
+        """The job, and of its pictures those that changed since *mark*, ``whole`` where these are all."""
         job = await self.studio.pictures.job(asked.job)
         if job["kind"] != picture_steps.KIND:
             raise NotFoundError("There is no job {job}.", job=asked.job)
-        pictures = [{**one, "error": stored(one["error"] or "", asked.spoken)} for one in job["pictures"]]
-        return {**job, "pictures": pictures, "pool": self._pool(asked.spoken)}
+        rows = [{**one, "id": one["item"]} for one in job.pop("pictures")]
+        changed, whole, mark = self._rows.since(asked.mark, asked.job, rows)
+        pictures = [{**one, "error": stored(one["error"] or "", asked.spoken)} for one in changed]
+        return {**job, "pictures": pictures, "whole": whole, "mark": mark, "pool": self._pool(asked.spoken)}
 
     async def draw(self, asked: _Draw) -> Answer:
         """Draw what somebody describes."""

@@ -9,6 +9,7 @@ from config import Settings
 from gpu_pool import devices
 from gpu_pool.devices import Device
 from gpu_pool.pool import Pool
+from gpu_pool.problems import PoolError
 from gpu_pool.tasks import EngineSpec, PoolView
 
 log = logging.getLogger(__name__)
@@ -28,6 +29,7 @@ class Drawing:
         self.engine = _engine(settings, gpu=self.devices[0].kind == "cuda")
         self._pool: Pool | None = None
         self._starting = asyncio.Lock()
+        self._stopping = False
 
     @property
     def width(self) -> int:
@@ -45,8 +47,12 @@ class Drawing:
         )
 
     async def pool(self) -> Pool:
-        """The pool, running. The first caller starts it; its workers load their model meanwhile."""
+        """The pool, running. The first caller starts it; its workers load their model meanwhile. Raises :class:`PoolError` once the Studio
+        is being stopped.
+        """
         async with self._starting:
+            if self._stopping:
+                raise PoolError("stopped")
             if self._pool is None:
                 log.info("pictures: engine %s on %s", self.engine.name, ", ".join(map(str, self.devices)))
                 pool = Pool(self.engine, self.devices, task_timeout=self._settings.image_timeout)
@@ -60,8 +66,11 @@ class Drawing:
 
     async def stop(self, grace: float) -> None:
         """Draw nothing more; pictures under way have *grace* seconds."""
-        if self._pool:
-            await self._pool.stop(grace)
+        self._stopping = True
+        async with self._starting:  # one that is being started must not be left behind
+            pool = self._pool
+        if pool:
+            await pool.stop(grace)
 
 
 def _engine(settings: Settings, *, gpu: bool) -> EngineSpec:

@@ -7,6 +7,7 @@ import hashlib
 import json
 import math
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -105,8 +106,7 @@ class PictureWork:
                 date=" ".join(filter(None, (tweet["date"], tweet["time"]))),
             )
         task = self.task(step, asked, await self._palette(tweet["persona_id"]) if tweet else ())
-        pool = await self.pool()
-        drawn = await self._drawn(pool, step, task)
+        drawn, engine = await self._drawn(step, task)
         new = images.NewImage(
             job_id=step.job_id,
             item=step.item,
@@ -115,7 +115,7 @@ class PictureWork:
             width=drawn.width,
             height=drawn.height,
             seed=drawn.seed,
-            engine=pool.engine.name,
+            engine=engine,
             seconds=round(drawn.seconds, 3),
             worker=drawn.worker,
             variant=asked.variant,
@@ -138,8 +138,8 @@ class PictureWork:
 
         return Result(save, shown={"image": new.id, "tweet": asked.tweet_id, "file": new.file, "worker": drawn.worker})
 
-    async def _drawn(self, pool: Pool, step: Step, task: ImageTask) -> Drawn:
-        """The picture, its progress reported. A step that is stopped takes its task out of the pool."""
+    async def _drawn(self, step: Step, task: ImageTask) -> tuple[Drawn, str]:
+        """The picture, its progress reported, and the engine's name. A step that is stopped takes its task out of the pool."""
         key = (step.job_id, step.item)
 
         def tell(progress: Progress) -> None:
@@ -147,15 +147,16 @@ class PictureWork:
                 self.under_way[key] = progress
                 step.report({"phase": "drawing", "step": progress.step, "steps": progress.steps, "worker": progress.worker})
 
-        silence = pool.listen(tell)
         try:
-            return await pool.submit(task, priority=step.priority, job=step.job_id)
+            pool = await self.pool()
+            with ExitStack() as ends:
+                ends.callback(pool.listen(tell))
+                return await pool.submit(task, priority=step.priority, job=step.job_id), pool.engine.name
         except PoolError as error:
             if error.kind == "stopped":  # the pool is going down: the step is not to blame, and is taken up by the next start
                 raise asyncio.CancelledError from error
             raise
         finally:
-            silence()
             self.under_way.pop(key, None)
 
     def task(self, step: Step, asked: Asked, palette: tuple[str, ...]) -> ImageTask:

@@ -2,11 +2,21 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
+from collections import Counter
+from datetime import UTC, datetime
 
 import pytest
 from PIL import Image
 
+from config import Settings
+from gpu_pool.problems import PoolError
+from pipeline.picture_desk import Prompt
+from pipeline.studio import Studio
+from storage import personas, tweets
+from storage.clock import new_id
+from storage.tweets import NewTweet
 from tests.shell import until
 
 
@@ -128,3 +138,34 @@ def test_a_file_that_cannot_be_used_is_named(shell, content, sentence):
     assert sentence in done.stderr
     assert "gone.json" in done.stderr
     assert "Traceback" not in done.stderr
+
+
+async def test_jobs_that_the_studio_began_are_gone_on_with_here(shell):
+    settings = Settings(_env_file=None, data_dir=shell.folder / "data", image_size="64x64", image_engine="preview")
+    studio = Studio(settings)
+    await studio.start()
+    persona, now = new_id(), datetime.now(UTC)
+    values = {"language": "English", "picture": None, "options": {}, "job_id": None, "now": now}
+    await studio._store.write(personas.create, persona, name="Mara", **values)
+    asked = [{"positive_prompt": "a tram"}, {"positive_prompt": "rain"}, {}]
+    ids = [await studio._store.write(tweets.save, NewTweet(persona, f"Tram {n}.", 7, image=image), now) for n, image in enumerate(asked)]
+    begun = [await studio.pictures.start(ids), await studio.pictures.draw(Prompt("a ferry"))]
+    for job in begun:
+        await studio.jobs.pause(job)
+    await studio.stop(0)
+    done = await asyncio.to_thread(shell.run, "--resume", "--json")
+    report = json.loads(done.stdout)
+    assert done.returncode == 1, done.stderr
+    assert Counter(shot["status"] for shot in report["images"]) == {"done": 3, "failed": 1}
+    assert "no prompt" in report["failed"][0]["reason"]
+    assert shell.rows("SELECT count(*) AS n FROM images") == [{"n": 3}]
+    assert begun[0] in report["resume"]
+
+
+async def test_a_studio_that_is_stopping_starts_no_workers(tmp_path):
+    studio = Studio(Settings(_env_file=None, data_dir=tmp_path / "data", image_engine="preview"))
+    await studio.start()
+    await studio.stop(0)
+    with pytest.raises(PoolError, match="being stopped"):
+        await studio._drawing.pool()
+    assert studio.pool() is None

@@ -47,7 +47,7 @@ async function look() {
   clearTimeout(looking);
   const mine = ++turn;
   if (!root.isConnected) return; // Gradio has put another card in its place
-  const [answer, mineToo] = await Promise.all([call("look", { after: job ? "" : newest }), job ? call("job", { job }) : null]);
+  const [answer, mineToo] = await Promise.all([call("look", { after: job ? "" : newest }), job ? call("job", { job, mark: shownJob ? shownJob.mark : "" }) : null]);
   if (mine !== turn) return;
   lost.hidden = !answer.lost;
   if (!answer.error) {

@@ -2,6 +2,7 @@
 const ENDED = ["done", "failed", "cancelled"];
 let job = ""; // id of the job that is shown
 let tiles = new Map(); // item -> {node, drawn}
+let pictures = new Map(); // item -> the picture as it was told last
 const marked = new Set(); // items that are selected
 let shownJob = null; // the newest answer
 const jobTitle = h("h1", { dir: "auto" });
@@ -18,6 +19,7 @@ const jobPanel = h("section.job", {},
 function showJob(id) {
   job = id;
   tiles = new Map();
+  pictures = new Map();
   marked.clear();
   shownJob = null;
   const address = new URL(window.location.href);
@@ -32,7 +34,7 @@ function showJob(id) {
 }
 
 async function actOn(name, what) {
-  const answer = await call(name, { job, ...what });
+  const answer = await call(name, { job, mark: shownJob ? shownJob.mark : "", ...what });
   marked.clear();
   takeJob(answer);
 }
@@ -45,6 +47,8 @@ function takeJob(answer) {
     return;
   }
   if (answer.id !== job) return;
+  if (answer.whole) pictures = new Map();
+  for (const picture of answer.pictures) pictures.set(picture.item, picture);
   shownJob = answer;
   drawPool(answer.pool);
   drawJob();
@@ -56,9 +60,9 @@ function stateOf(picture) {
 }
 
 function drawJob() {
-  const { pictures, status, done, failed, cancelled, total } = shownJob;
-  const one = total === 1 && pictures[0];
-  jobTitle.textContent = one ? pictures[0].name || pictures[0].prompt || say("images.picture") : say("images.n_pictures", { n: number(total) });
+  const { status, done, failed, cancelled, total } = shownJob;
+  const one = total === 1 && [...pictures.values()][0];
+  jobTitle.textContent = one ? one.name || one.prompt || say("images.picture") : say("images.n_pictures", { n: number(total) });
   const over = ENDED.includes(status);
   const kind = !over ? status : failed ? "failed" : cancelled ? "cancelled" : "done";
   jobChip.className = "chip " + (kind === "queued" ? "running" : kind);
@@ -71,7 +75,8 @@ function drawJob() {
     failed ? say("images.n_failed", { n: number(failed) }) : "", cancelled ? say("images.n_cancelled", { n: number(cancelled) }) : "",
     !over && left ? say("images.left", { time: lasting(left) }) : "", shownJob.seconds !== null ? lasting(shownJob.seconds) : ""].filter(Boolean).join(" · ");
   if (!tiles.size) jobTiles.replaceChildren();
-  for (const picture of pictures) drawTile(picture);
+  for (const [item, tile] of tiles) if (!pictures.has(item)) { tile.node.remove(); tiles.delete(item); }
+  for (const picture of pictures.values()) drawTile(picture);
   drawJobActs(over);
 }
 
@@ -112,8 +117,9 @@ function inTile(picture, state) {
 }
 
 function drawJobActs(over) {
-  const open = shownJob.pictures.filter((picture) => ["waiting", "running"].includes(stateOf(picture))).map((picture) => picture.item);
-  const lost = shownJob.pictures.filter((picture) => ["failed", "cancelled"].includes(stateOf(picture))).map((picture) => picture.item);
+  const every = [...pictures.values()];
+  const open = every.filter((picture) => ["waiting", "running"].includes(stateOf(picture))).map((picture) => picture.item);
+  const lost = every.filter((picture) => ["failed", "cancelled"].includes(stateOf(picture))).map((picture) => picture.item);
   for (const item of [...marked]) if (!open.includes(item)) marked.delete(item);
   const urgent = shownJob.priority === 0;
   const state = [over, open.length, lost.length, marked.size, urgent].join();

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import logging
 import re
+from collections import deque
 from collections.abc import Iterable
+from contextlib import nullcontext
+from dataclasses import dataclass
 from typing import Any
 from urllib.parse import quote
 
@@ -13,6 +16,9 @@ TIME = "%H:%M:%S"
 HIDDEN = "[redacted]"
 SHORTEST = 6
 """A shorter secret is looked for only where something names it: hidden everywhere, it would show itself by the words it is missing from."""
+LONGEST_LINE = 2000
+LONGEST_DETAILS = 8000
+"""Characters of a line, and of the end of its traceback, that are remembered."""
 
 _NAMES = r"(?:[\w-]*api[-_]?key|[\w-]*token|[\w-]*secret|authorization|passw(?:or)?d|AUTH)"
 _SHAPES = (
@@ -67,6 +73,40 @@ def to_stderr() -> None:
     logging.basicConfig(level=logging.INFO, format=FORMAT, datefmt=TIME)
     for chatty in ("httpx", "httpx2", "httpcore", "aiohttp.access"):
         logging.getLogger(chatty).setLevel(logging.WARNING)
+
+
+@dataclass(frozen=True)
+class Line:
+    """What was logged. *number* counts up from 1, *at* is in seconds since 1970; *details* is a traceback, or empty."""
+
+    number: int
+    at: float
+    level: str
+    name: str
+    text: str
+    details: str = ""
+
+
+class Recent(logging.Handler):
+    """Remembers the last *most* lines, for whoever looks at how the process is doing. Records are as redacted here as anywhere."""
+
+    def __init__(self, most: int = 300) -> None:
+        super().__init__()
+        self._lines: deque[Line] = deque(maxlen=most)
+        self._count = 0
+        self._plain = logging.Formatter()
+
+    def emit(self, record: logging.LogRecord) -> None:
+        details = self._plain.formatException(record.exc_info) if record.exc_info and record.exc_info[0] else ""
+        details = record.exc_text or details or record.stack_info or ""
+        self._count += 1
+        text = _message(record)[:LONGEST_LINE]
+        self._lines.append(Line(self._count, record.created, record.levelname, record.name, text, details[-LONGEST_DETAILS:]))
+
+    def since(self, number: int) -> list[Line]:
+        """The lines after that *number*, oldest first."""
+        with self.lock or nullcontext():
+            return [line for line in self._lines if line.number > number]
 
 
 def _forms(secret: str) -> set[str]:

@@ -89,7 +89,7 @@ def parameters(task: ImageTask, info: EngineInfo, size: tuple[int, int]) -> str:
         "CFG scale": f"{task.guidance:g}",
         "Seed": task.seed,
         "Size": "{}x{}".format(*size),
-        "Model": info.model,
+        "Model": _model_name(info.model),
         "Version": "Persona Studio",
     }
     negative = [f"Negative prompt: {task.negative_prompt}"] if task.negative_prompt else []
@@ -100,6 +100,11 @@ def description(task: ImageTask, info: EngineInfo) -> str:
     """The XMP packet: how the picture came about, and in words what is on it."""
     alt = escape(_NOT_IN_XML.sub("", task.alt or task.text or task.prompt))
     return _XMP.format(source=_SOURCE + info.digital_source, alt=alt)
+
+
+def _model_name(model: str) -> str:
+    """A hub id as it is; of a folder its name, for a picture that is passed on need not say where things lie here."""
+    return Path(model).name if model.startswith(("/", ".", "~")) else model
 
 
 def _quoted(value: object) -> str:

@@ -139,6 +139,7 @@ class Pool:
             done=self._counts.done,
             failed=self._counts.failed,
             cancelled=self._counts.cancelled,
+            pace=self._pace(),
             eta=self._eta(),
             trouble=self._trouble(),
         )
@@ -275,13 +276,19 @@ class Pool:
             return None
         return next((seat.trouble for seat in self._seats if seat.trouble is not None), None)
 
-    def _eta(self) -> float | None:
-        """Seconds until nothing is left, from the times of the last pictures and the workers that live."""
+    def _pace(self) -> float | None:
         workers = sum(seat.state in ALIVE for seat in self._seats)
-        if not self._entries:
-            return 0.0
         if not workers or not self._counts.seconds:
             return None
-        usual = sum(self._counts.seconds) / len(self._counts.seconds)
-        begun = sum(min(time.monotonic() - seat.since, usual) for seat in self._seats if seat.state is WorkerState.BUSY)
-        return max(0.0, usual * len(self._entries) - begun) / workers
+        return sum(self._counts.seconds) / len(self._counts.seconds) / workers
+
+    def _eta(self) -> float | None:
+        pace = self._pace()
+        if not self._entries:
+            return 0.0
+        if pace is None:
+            return None
+        alive = [seat for seat in self._seats if seat.state in ALIVE]
+        usual = pace * len(alive)
+        begun = sum(min(time.monotonic() - seat.since, usual) for seat in alive if seat.state is WorkerState.BUSY)
+        return max(0.0, usual * len(self._entries) - begun) / len(alive)

@@ -23,6 +23,7 @@ from gpu_pool.tasks import (
     LoadFailed,
     Loading,
     Progress,
+    Said,
     WorkerState,
     WorkerView,
 )
@@ -203,6 +204,8 @@ class Seat:
     def _heard(self, message: object, failure: list[LoadFailed]) -> None:
         if isinstance(message, Loading):
             self._become(WorkerState.LOADING)
+        elif isinstance(message, Said):
+            self._repeat(message)
         elif isinstance(message, LoadFailed):
             failure.append(message)
         elif isinstance(message, Loaded):
@@ -218,6 +221,13 @@ class Seat:
             if not isinstance(message, Progress):
                 self._memory = max(self._memory, getattr(message, "memory", 0))
             self._pool.heard(self, message)
+
+    def _repeat(self, said: Said) -> None:
+        """Log what the worker has logged."""
+        logger = logging.getLogger(said.name)
+        if logger.isEnabledFor(said.level):
+            words = ("worker %d: %s", (self.number, said.text))
+            logger.handle(logger.makeRecord(said.name, said.level, "", 0, *words, None, sinfo=said.details or None))
 
     async def _wait(self, seconds: float) -> None:
         """Sleep, unless the pool is stopped meanwhile."""

@@ -178,6 +178,16 @@ class Cancelled:
     task_id: str
 
 
+@dataclass(frozen=True)
+class Said:
+    """What was logged in the worker. *level* and *name* are logging's, *details* is a traceback or empty."""
+
+    level: int
+    name: str
+    text: str
+    details: str
+
+
 # What a caller sees.
 
 
@@ -221,7 +231,9 @@ class WorkerView:
 
 @dataclass(frozen=True)
 class PoolView:
-    """The pool as it stands. *eta* is in seconds until nothing is left, as far as that can be told; *trouble* says why nothing is drawn."""
+    """The pool as it stands. *pace* is the seconds from one picture to the next with the workers that live, by the last pictures' times,
+    *eta* the seconds until nothing is left; both ``None`` where that cannot be told. *trouble* says why nothing is drawn.
+    """
 
     workers: tuple[WorkerView, ...]
     queued: int
@@ -229,5 +241,6 @@ class PoolView:
     done: int
     failed: int
     cancelled: int
+    pace: float | None
     eta: float | None
     trouble: PoolError | None

@@ -12,6 +12,7 @@ import logging
 import os
 import signal
 import sys
+import threading
 import time
 from collections.abc import Mapping, Sequence
 from multiprocessing.connection import Connection
@@ -22,12 +23,29 @@ from gpu_pool import engines, files
 from gpu_pool.devices import Device
 from gpu_pool.engines.base import Engine, Interrupted, beyond_repair, out_of_memory
 from gpu_pool.problems import PoolError, reason
-from gpu_pool.tasks import Cancel, Cancelled, Draw, Drawn, EngineInfo, EngineSpec, Failed, ImageTask, Loaded, LoadFailed, Loading, Progress
+from gpu_pool.tasks import (
+    Cancel,
+    Cancelled,
+    Draw,
+    Drawn,
+    EngineInfo,
+    EngineSpec,
+    Failed,
+    ImageTask,
+    Loaded,
+    LoadFailed,
+    Loading,
+    Progress,
+    Said,
+)
 
 log = logging.getLogger(__name__)
 
 IGNORED = (signal.SIGINT, signal.SIGTERM)
 """Ctrl-C and a service manager's stop reach every process at once; the pool decides when its workers go."""
+LONGEST_LINE = 1000
+LONGEST_DETAILS = 2500
+"""Characters of a line, and of the end of its traceback, that the pool is told: with more a message would not travel in one piece."""
 _PR_SET_PDEATHSIG = 1
 
 
@@ -35,13 +53,16 @@ def main(connection: Connection, number: int, spec: EngineSpec, device: Device, 
     """The whole life of worker *number*. *parent* is the process id of the pool."""
     _settle(device, parent)
     link = Link(connection)
+    logging.basicConfig(level=logging.INFO, handlers=[LogToPool(link)])
+    logging.captureWarnings(capture=True)
     link.send(Loading())
     started = time.monotonic()
     try:
         engine = engines.make(spec)
         info = engine.load(device)
     except Exception as error:  # whatever keeps the model from being loaded, the pool must hear it
-        log.exception("worker %d cannot load %s", number, spec.model or spec.name)
+        if not isinstance(error, PoolError):
+            log.exception("cannot load %s", spec.model or spec.name)
         link.send(_load_failed(error, spec, device))
         return
     link.send(Loaded(info, time.monotonic() - started, engine.memory()))
@@ -52,6 +73,8 @@ def main(connection: Connection, number: int, spec: EngineSpec, device: Device, 
             if isinstance(message, Draw):
                 drawer.draw(message.tasks)
     engine.unload()
+    sys.stdout.flush()
+    os._exit(0)  # to take the interpreter apart takes a second or two with torch in it, and is of no use to anybody
 
 
 class Link:
@@ -59,11 +82,14 @@ class Link:
 
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
+        self._sending = threading.RLock()
+        """An engine's threads may log, and so may whatever is cleared away while a message is made."""
         self.cancelled: set[str] = set()
 
     def send(self, message: object) -> None:
         try:
-            self._connection.send(message)
+            with self._sending:
+                self._connection.send(message)
         except OSError:
             os._exit(0)
 
@@ -80,6 +106,23 @@ class Link:
                     self.cancelled.add(message.task_id)
         except (EOFError, OSError):
             os._exit(0)
+
+
+class LogToPool(logging.Handler):
+    """Tells the pool what is logged here: its process writes it where it writes its own lines, and knows what must not stand in them."""
+
+    def __init__(self, link: Link) -> None:
+        super().__init__()
+        self._link = link
+        self._plain = logging.Formatter()
+
+    def emit(self, record: logging.LogRecord) -> None:
+        try:
+            text = record.getMessage()
+        except (TypeError, ValueError, KeyError):  # arguments that do not fit the text; logging would print them all
+            text = str(record.msg)
+        details = self._plain.formatException(record.exc_info) if record.exc_info and record.exc_info[0] else record.stack_info or ""
+        self._link.send(Said(record.levelno, record.name, text[:LONGEST_LINE], details[-LONGEST_DETAILS:]))
 
 
 class Drawer:
@@ -160,14 +203,14 @@ class Drawer:
 
     def _trouble(self, error: Exception, task: ImageTask) -> Failed:
         if beyond_repair(error):
-            log.error("worker %d ends: its GPU is in a state that only a new process cures", self._number, exc_info=error)
+            log.error("ends: its GPU is in a state that only a new process cures", exc_info=error)
             sys.exit(3)
         if out_of_memory(error):
-            log.warning("worker %d is out of memory: %s", self._number, reason(error))
+            log.warning("out of memory: %s", reason(error))
             return Failed(task.id, "out_of_memory", {"device": str(self._device), "width": task.width, "height": task.height})
         if isinstance(error, PoolError):
             return Failed(task.id, error.kind, _plain(error.facts))
-        log.error("worker %d could not draw %s", self._number, task.id, exc_info=error)
+        log.error("could not draw %s", task.id, exc_info=error)
         return Failed(task.id, "refused", {"reason": reason(error)})
 
 
@@ -198,6 +241,5 @@ def _settle(device: Device, parent: int) -> None:
         if os.getppid() != parent:
             os._exit(0)
     os.dup2(2, 1)
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s", datefmt="%H:%M:%S")
     os.environ.setdefault("CUDA_DEVICE_ORDER", "PCI_BUS_ID")  # as nvidia-smi and NVML count
     os.environ["CUDA_VISIBLE_DEVICES"] = device.token

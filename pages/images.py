@@ -13,7 +13,7 @@ import gradio as gr
 from pydantic import Field
 
 from errors import NotFoundError
-from gpu_pool.tasks import LONGEST_SIDE, MOST_STEPS, SHORTEST_SIDE, WorkerState
+from gpu_pool.tasks import ALIVE, LONGEST_SIDE, MOST_STEPS, SHORTEST_SIDE, WorkerState
 from pages import frame
 from pages.components.asked import Answer, Asked, answering_all
 from pages.components.batch_rows import BatchRows
@@ -110,22 +110,23 @@ class _Calls:
     async def look(self, asked: _Look) -> Answer:
         """How the workers and the newest jobs stand, and the pictures that came after the newest that the page has."""
         pictures = self.studio.pictures
-        jobs, newest = await asyncio.gather(pictures.recent(RECENT), pictures.page(limit=MOST_NEW))
+        jobs, newest, pool = await asyncio.gather(pictures.recent(RECENT), pictures.page(limit=MOST_NEW), self._pool(asked.spoken))
         keys = ("id", "title", "status", "created_at", "done", "failed", "total")
         fresh = [narrow(image) for image in newest if image["id"] > asked.after] if asked.after else []
-        return {"jobs": [{key: job[key] for key in keys} for job in jobs], "fresh": fresh, "pool": self._pool(asked.spoken)}
+        return {"jobs": [{key: job[key] for key in keys} for job in jobs], "fresh": fresh, "pool": pool}
 
-    def _pool(self, language: str) -> Answer:
+    async def _pool(self, language: str) -> Answer:
         """The workers in one line: how many of them draw, how many pictures wait, how long it will take."""
-        health, view = self.studio.health()["pool"], self.studio.pool()
+        pool = await self.studio.monitor.pool()
+        states = [worker["state"] for worker in pool["workers"]]
         return {
-            "engine": health["engine"],
-            "workers": health["workers"],
-            "ready": health["ready"],
-            "busy": sum(worker.state is WorkerState.BUSY for worker in view.workers) if view else 0,
-            "queued": health["queued"],
-            "eta": view.eta if view else None,
-            "trouble": sentence(view.trouble, language) if view and view.trouble else "",
+            "engine": pool["engine"],
+            "workers": pool["devices"],
+            "ready": sum(state in ALIVE for state in states),
+            "busy": states.count(WorkerState.BUSY),
+            "queued": pool["waiting"],
+            "eta": pool["eta"],
+            "trouble": sentence(pool["trouble"], language) if pool["trouble"] else "",
         }
 
     async def job(self, asked: _Job) -> Answer:
@@ -136,7 +137,7 @@ class _Calls:
         rows = [{**one, "id": one["item"]} for one in job.pop("pictures")]
         changed, whole, mark = self._rows.since(asked.mark, asked.job, rows)
         pictures = [{**one, "error": stored(one["error"] or "", asked.spoken)} for one in changed]
-        return {**job, "pictures": pictures, "whole": whole, "mark": mark, "pool": self._pool(asked.spoken)}
+        return {**job, "pictures": pictures, "whole": whole, "mark": mark, "pool": await self._pool(asked.spoken)}
 
     async def draw(self, asked: _Draw) -> Answer:
         """Draw what somebody describes."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import gradio as gr
 
-from pages import api, batch, create, gallery, images, personas
+from pages import api, batch, create, gallery, images, monitor, personas
 from pages.language import say
 from pipeline.studio import Studio
 
@@ -14,6 +14,7 @@ PAGES = (
     ("/gallery", "nav.gallery", gallery.build),
     ("/batch", "nav.batch", batch.build),
     ("/images", "nav.images", images.build),
+    ("/monitor", "nav.monitor", monitor.build),
 )
 """Where the pages are, what they are called, and what lays them out. The first is the one that opens."""
 PATHS = tuple(path for path, _, _ in PAGES)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import random
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -66,13 +67,12 @@ class PictureDesk:
         Raises :class:`ConflictError` for an empty or an absurd order, :class:`NotFoundError` for an unknown tweet.
         """
         ids = list(dict.fromkeys(tweet_ids))
-        if not 1 <= variants <= MOST_VARIANTS:
-            raise ConflictError("A tweet gets 1 to {limit} pictures at once.", limit=MOST_VARIANTS)
+        _check_variants(variants)
         if len(ids) * variants > MOST_PICTURES:
             raise ConflictError(
                 "{total} pictures are too many for one job; the limit is {limit}.", total=len(ids) * variants, limit=MOST_PICTURES
             )
-        owners, before = await self._store.fetch(lambda db: (tweets.owners(db, ids), images.variants(db, ids)))
+        owners, before = await self._store.fetch(lambda db: (tweets.owners(db, ids), _variants(db, ids)))
         asked = {
             picture_steps.item(owners[tweet_id], tweet_id, variant): Asked(tweet_id, variant, choose=choose or variant == 1)
             for tweet_id in ids
@@ -95,26 +95,27 @@ class PictureDesk:
         words = prompt.words.strip()
         if not words or len(words) > LONGEST_PROMPT or len(prompt.negative) > LONGEST_PROMPT:
             raise ConflictError("A prompt has 1 to {limit} characters.", limit=LONGEST_PROMPT)
-        asked = Asked(picture=replace(prompt, words=words).picture(), seed=prompt.seed)
+        asked = Asked(picture=replace(prompt, words=words).picture(), seed=_any_seed() if prompt.seed is None else prompt.seed)
         return await self._submit({"prompt": asked}, [], title=words[:60], priority=0)
 
     async def again(self, image_id: str, seed: int | None = None) -> str:
         """Start drawing the same as a picture once more, with this *seed* or another one. Returns the job's id."""
         image = await self._store.fetch(images.get, image_id)
         if image["tweet_id"]:
-            highest = (await self._store.fetch(images.variants, [image["tweet_id"]]))[image["tweet_id"]]
+            highest = (await self._store.fetch(_variants, [image["tweet_id"]]))[image["tweet_id"]]
             asked = Asked(image["tweet_id"], highest + 1, seed, choose=True)
             item = picture_steps.item(image["persona_id"], image["tweet_id"], highest + 1)
             return await self._submit({item: asked}, [image["persona_id"]], priority=0)
-        made = image["asked"]
-        picture = {
-            "positive_prompt": made["prompt"],
-            "negative_prompt": made["negative_prompt"],
-            "generation_params": {"width": image["width"], "height": image["height"], "steps": made["steps"], "cfg": made["guidance"]},
-            "lora_params": made["lora"],
-        }
-        same = Asked(None, image["variant"] + 1, seed, picture, made["text"], made["alt"], made["date"])
-        return await self._submit({"prompt": same}, [], title=made["prompt"][:60], priority=0)
+        return await self._submit({"prompt": _same(image, seed)}, [], title=image["asked"]["prompt"][:60], priority=0)
+
+    async def vary(self, image_id: str, count: int) -> str:
+        """Start drawing *count* more like a picture, with other seeds: which is the best, the author says. Returns the job's id."""
+        image = await self._store.fetch(images.get, image_id)
+        if image["tweet_id"]:
+            return await self.start([image["tweet_id"]], variants=count, priority=0)
+        _check_variants(count)
+        asked = {f"prompt {number}": _same(image) for number in range(1, count + 1)}
+        return await self._submit(asked, [], title=image["asked"]["prompt"][:60], priority=0)
 
     async def _submit(
         self, asked: Mapping[str, Asked], owners: Sequence[str], *, title: str = "", priority: int, extra: Mapping[str, Any] | None = None
@@ -269,3 +270,37 @@ def _wanted(asked: Mapping[str, Any], texts: Mapping[str, str]) -> dict[str, Any
         "text": texts.get(asked.get("tweet_id", ""), asked.get("text", "")),
         "prompt": str(picture.get("positive_prompt") or picture.get("scene_hint") or ""),
     }
+
+
+def _variants(db: Database, tweet_ids: Sequence[str]) -> dict[str, int]:
+    """The highest variant of each of these tweets that has a picture, or one under way: its seed must not be drawn twice."""
+    highest = images.variants(db, tweet_ids)
+    wanted = set(tweet_ids)
+    for step in standing.open_steps(db, picture_steps.KIND):
+        tweet_id = picture_steps.tweet_of(step["item"])
+        if tweet_id in wanted:
+            highest[tweet_id] = max(highest.get(tweet_id, 0), int(step["item"].rpartition(":")[2]))
+    return highest
+
+
+def _same(image: Mapping[str, Any], seed: int | None = None) -> Asked:
+    """A picture of no tweet once more, with this *seed* or any."""
+    made = image["asked"]
+    picture = {
+        "positive_prompt": made["prompt"],
+        "negative_prompt": made["negative_prompt"],
+        "generation_params": {"width": image["width"], "height": image["height"], "steps": made["steps"], "cfg": made["guidance"]},
+        "lora_params": made["lora"],
+    }
+    chosen = _any_seed() if seed is None else seed
+    return Asked(None, image["variant"] + 1, chosen, picture, made["text"], made["alt"], made["date"])
+
+
+def _any_seed() -> int:
+    """For what somebody draws by hand: who asks for the same words again wants to see something else."""
+    return random.getrandbits(32)
+
+
+def _check_variants(count: int) -> None:
+    if not 1 <= count <= MOST_VARIANTS:
+        raise ConflictError("A tweet gets 1 to {limit} pictures at once.", limit=MOST_VARIANTS)

@@ -78,6 +78,17 @@ def tweet_of(step_item: str) -> str:
     return parts[1] if len(parts) == 3 else ""
 
 
+def task_id(step: Step) -> str:
+    """What the pool calls the picture of a step; a step that is begun again is another task."""
+    return f"{step.job_id}:{step.item}:{step.claim.fence}"
+
+
+def of_task(name: str) -> tuple[str, str]:
+    """(job id, item) of the step behind a task of the pool."""
+    job_id, _, rest = name.partition(":")
+    return job_id, rest.rpartition(":")[0]
+
+
 def seed_of(key: str, variant: int) -> int:
     """A seed that is the same for the same picture, and another for its next variant."""
     return int.from_bytes(hashlib.sha256(f"{key}:{variant}".encode()).digest()[:4], "big")
@@ -168,7 +179,7 @@ class PictureWork:
         wanted = _mapping(picture.get("generation_params"))
         seed = asked.seed if asked.seed is not None else wanted.get("seed") if asked.variant == 1 else None
         return ImageTask(
-            id=f"{step.job_id}:{step.item}:{step.claim.fence}",
+            id=task_id(step),
             prompt=prompt,
             folder=self.folder,
             negative_prompt=_words(picture.get("negative_prompt")),

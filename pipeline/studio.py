@@ -24,6 +24,7 @@ from pipeline.jobs import Jobs, Result, Step
 from pipeline.llm.client import Writer
 from pipeline.llm.gate import Gate
 from pipeline.llm.usage import Prices
+from pipeline.monitor import Monitor
 from pipeline.offline.embedded import EmbeddedWriter
 from pipeline.persona_desk import PersonaDesk
 from pipeline.picture_desk import PictureDesk
@@ -79,6 +80,7 @@ class Studio:
         self._people: PersonaDesk | None = None
         self._tweets: TweetDesk | None = None
         self._pictures: PictureDesk | None = None
+        self._monitor: Monitor | None = None
         self._cleaned: dict[str, Picture] = {}
         self._decoders = asyncio.Semaphore(os.cpu_count() or 1)
 
@@ -111,6 +113,9 @@ class Studio:
             disclosure=settings.disclosure,
             limit_mb=settings.max_upload_mb,
         )
+        self._monitor = Monitor(self._store, self._writer, self._drawing, model=model, prices=prices)
+        if self._serving:
+            await self._monitor.start()
         await self._jobs.start()
         if self._serving:
             await self._drawing.pool()
@@ -125,6 +130,8 @@ class Studio:
     async def stop(self, grace: float = 10) -> None:
         """Take no further step, give those under way *grace* seconds, close everything."""
         await self.drain(grace)
+        if self._monitor:
+            await self._monitor.stop()
         if self._writer:
             await self._writer.close()
         if self._embedded:
@@ -163,6 +170,13 @@ class Studio:
     def pool(self) -> PoolView | None:
         """The image workers as they stand; ``None`` before the first picture was wanted."""
         return self._drawing.view()
+
+    @property
+    def monitor(self) -> Monitor:
+        """How everything is doing right now."""
+        if self._monitor is None:
+            raise StudioError(_NOT_STARTED)
+        return self._monitor
 
     @property
     def people(self) -> PersonaDesk:

@@ -56,6 +56,36 @@ def open_steps(db: Database, kind: str) -> list[dict[str, Any]]:
     )
 
 
+def lanes(db: Database) -> dict[str, dict[str, int]]:
+    """The steps of jobs under way that are still to be done, by what they take: {lane: {waiting, running}}."""
+    found = rows(
+        db,
+        """SELECT s.lane, sum(s.status = 'waiting') AS waiting, sum(s.status = 'running') AS running
+           FROM jobs AS j JOIN steps AS s ON s.job_id = j.id
+           WHERE j.status IN ('queued', 'running') AND s.status IN ('waiting', 'running') GROUP BY s.lane""",
+    )
+    return {counts.pop("lane"): counts for counts in found}
+
+
+def newest_jobs(db: Database, limit: int, *, open_: int) -> list[dict[str, Any]]:
+    """Up to *open_* jobs under way and the *limit* newest others, newest first: id, kind, title, status, priority, owner, times, counts of
+    steps (total, done, failed, running), and *persona*, the one that the job is about where it is about one.
+    """
+    under_way = "status IN ('queued', 'running', 'paused')"
+    return rows(
+        db,
+        f"""WITH shown AS (SELECT * FROM (SELECT * FROM jobs WHERE {under_way} ORDER BY id DESC LIMIT ?)
+                          UNION ALL SELECT * FROM (SELECT * FROM jobs WHERE NOT {under_way} ORDER BY id DESC LIMIT ?))
+            SELECT shown.id, kind, title, shown.status, priority, shown.owner, created_at, shown.started_at, shown.finished_at,
+                   iif(json_array_length(params, '$.personas') = 1, params ->> '$.personas[0]', NULL) AS persona,
+                   count(*) AS total, sum(s.status = 'done') AS done, sum(s.status = 'failed') AS failed,
+                   sum(s.status = 'running') AS running
+            FROM shown JOIN steps AS s ON s.job_id = shown.id GROUP BY shown.id ORDER BY shown.id DESC""",
+        open_,
+        limit,
+    )
+
+
 def newest_step(db: Database, kind: str, item: str) -> dict[str, Any] | None:
     """Of the jobs of this *kind* the newest step about ``item:...``, with its job's status as ``job_status``."""
     return row(

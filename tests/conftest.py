@@ -113,6 +113,17 @@ def writer_url(tmp_path_factory) -> Iterator[str]:
     end_offline(server.process)
 
 
+@pytest.fixture(scope="session")
+def tiny(tmp_path_factory) -> Path:
+    """A folder with a tiny Z-Image of random weights, ``z-image``, and a LoRA for it, ``sketch.safetensors``."""
+    from tests.gpu_pool import tiny_model  # noqa: PLC0415  torch takes seconds, and few tests want it
+
+    folder = tmp_path_factory.mktemp("model")
+    tiny_model.build(folder / "z-image")
+    tiny_model.lora(folder / "sketch.safetensors")
+    return folder
+
+
 @pytest.fixture
 def shell(tmp_path) -> Iterator[Shell]:
     """The command line in an empty folder."""

@@ -141,3 +141,28 @@ def test_the_record_is_what_it_was_but_for_the_secret(written):
     assert (record.name, record.levelname, record.getMessage()) == ("another.package", "ERROR", "failed")
     assert record.funcName == "test_the_record_is_what_it_was_but_for_the_secret"
     assert record.exc_info[1] is error
+
+
+def test_the_last_lines_are_remembered_by_number(written):
+    recent = logs.Recent(most=3)
+    log.addHandler(recent)
+    try:
+        for number in range(5):
+            log.warning("line %d with %s", number, PASSWORD)
+        log_failure()
+    finally:
+        log.removeHandler(recent)
+    lines = recent.since(0)
+    assert [line.number for line in lines] == [4, 5, 6], "no more than wanted, and never renumbered"
+    assert [line.text for line in lines] == ["line 3 with [redacted]", "line 4 with [redacted]", "failed"]
+    assert recent.since(5) == lines[2:]
+    assert "ValueError: the server said: wrong key [redacted]" in lines[2].details
+    assert KEY not in lines[2].details
+    assert not lines[0].details
+
+
+def log_failure():
+    try:
+        fail()
+    except ValueError:
+        log.exception("failed")

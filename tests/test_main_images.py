@@ -169,3 +169,28 @@ async def test_a_studio_that_is_stopping_starts_no_workers(tmp_path):
     with pytest.raises(PoolError, match="being stopped"):
         await studio._drawing.pool()
     assert studio.pool() is None
+
+
+@pytest.mark.slow
+def test_with_a_real_pipeline_a_lora_bends_its_own_picture_and_a_missing_one_fails_its_own(shell, batch, tiny, monkeypatch):
+    monkeypatch.setenv("IMAGE_MODEL", str(tiny / "z-image"))
+    asked = {"positive_prompt": "a tram in the rain", "generation_params": {"width": 128, "height": 128, "steps": 4, "seed": 9}}
+    sketch = {"model_path": str(tiny / "sketch.safetensors"), "strength": 0.8}
+    loras = [
+        {},
+        {"lora_params": sketch},
+        {"lora_params": {"model_path": "lora/gone.safetensors", "strength": 1}},
+        {},
+        {"lora_params": sketch},
+    ]
+    rows = [{**tweet(slot, **asked, **lora), "tweet_text": "Tram."} for slot, lora in enumerate(loras, 1)]
+    done = shell.run("--generate-images", "--tweets-batch", batch(*rows, version="2.0"), "--num-gpus", "2", "--image-output-dir", "out")
+    assert done.returncode == 1
+    assert "engine diffusers" in done.stderr
+    assert "There is no LoRA file lora/gone.safetensors." in done.stderr
+    assert "Traceback" not in done.stderr
+    assert "Loading" not in done.stderr, "no progress bars of libraries"
+    assert "leaked" not in done.stderr, "what multiprocessing says of a worker that ends with a semaphore in its hands"
+    plain, bent, after, bent_again = ((shell.folder / "out" / f"batch_{slot:04d}.png").read_bytes() for slot in (1, 2, 4, 5))
+    assert shell.files("out") == [f"batch_{slot:04d}.png" for slot in (1, 2, 4, 5)]
+    assert plain == after != bent == bent_again

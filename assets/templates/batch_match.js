@@ -3,15 +3,6 @@ const LIMITS = props.value; // {files, personas, each, tweets, context, mb, offl
 const chosen = new Map(); // personas of the batch, by id: {id, name, picture}
 const files = []; // {name, state, kind, remarks, error, persona, path, whom, days, first_day, last_day, set, node}
 
-/** What the server answers: its answer, or {error: sentence}. */
-async function call(name, what) {
-  try {
-    return (await server[name](what)) || { error: say("call.lost"), lost: true };
-  } catch (gone) {
-    return { error: say("call.lost"), lost: true };
-  }
-}
-
 function folded(name) {
   return String(name).normalize("NFKC").trim().toLowerCase();
 }

@@ -61,10 +61,6 @@ async function foretell(wanted) {
     h("small.dim", {}, say("batch.plans", { given: wanted.planned.length, written: wanted.personas.length - wanted.planned.length })));
 }
 
-function number(value) {
-  return value.toLocaleString(document.documentElement.lang);
-}
-
 function rounded(value) {
   const step = 10 ** Math.max(0, Math.floor(Math.log10(Math.max(1, value))) - 1);
   return Math.round(value / step) * step;
@@ -73,12 +69,6 @@ function rounded(value) {
 function money(dollars) {
   if (dollars === null || dollars === undefined) return say(LIMITS.offline ? "batch.cost.free" : "batch.cost.unknown");
   return dollars < 0.01 ? "< $0.01" : "$" + dollars.toFixed(2);
-}
-
-function lasting(seconds) {
-  if (seconds < 90) return say("time.seconds", { n: Math.max(1, Math.round(seconds)) });
-  if (seconds < 5400) return say("time.minutes", { n: Math.round(seconds / 60) });
-  return say("time.hours", { h: Math.floor(seconds / 3600), m: String(Math.round((seconds % 3600) / 60)).padStart(2, "0") });
 }
 
 async function begin() {

@@ -94,10 +94,6 @@ function titled(title) {
   return many ? say("run.title", { personas: number(Number(many[1])), tweets: number(Number(many[2])) }) : title;
 }
 
-function share(part, whole) {
-  return (whole ? (100 * part) / whole : 0).toFixed(2) + "%";
-}
-
 /** Seconds until all is done at the speed of the last while; the server knows only the average since the start, pauses included. */
 function remaining(batch) {
   if (batch.status !== "running") { speeds = []; return null; }

@@ -30,6 +30,34 @@ function place(path) {
   return new URL(root || "/", window.location.href).pathname.replace(/\/$/, "") + path;
 }
 
+let whenLost = "call.lost"; // key of what is said where no answer came
+
+/** What the server answers to one of the card's calls: its answer, or {error: sentence}. */
+async function call(name, what) {
+  try {
+    return (await server[name](what)) || { error: say(whenLost), lost: true };
+  } catch (gone) {
+    return { error: say(whenLost), lost: true };
+  }
+}
+
+function number(value) {
+  return Number(value).toLocaleString(document.documentElement.lang);
+}
+
+/** How wide a bar is that shows *part* of *whole*. */
+function share(part, whole) {
+  return (whole ? (100 * part) / whole : 0).toFixed(2) + "%";
+}
+
+/** Seconds in words. */
+function lasting(seconds) {
+  if (seconds < 90) return say("time.seconds", { n: number(Math.max(1, Math.round(seconds))) });
+  if (seconds < 5400) return say("time.minutes", { n: number(Math.round(seconds / 60)) });
+  const minutes = Math.round(seconds / 60);
+  return say("time.hours", { h: number(Math.floor(minutes / 60)), m: String(minutes % 60).padStart(2, "0") });
+}
+
 function picture(name, alt) {
   return name ? h("img", { src: place("/pictures/" + encodeURIComponent(name)), alt: alt || "", loading: "lazy" }) : h("span.no-picture");
 }

@@ -2,15 +2,6 @@
 const PAGE = props.value;
 const MOST = 5000; // tweets that one call may change
 
-/** What the server answers: its answer, or {error: sentence}. */
-async function call(name, what) {
-  try {
-    return (await server[name](what)) || { error: say("call.lost"), lost: true };
-  } catch (gone) {
-    return { error: say("call.lost"), lost: true };
-  }
-}
-
 const EXPORTS = ["jsonl", "csv", "buffer", "metricool", "batch"];
 const top_ = h("div.top");
 const menu = h("details.export");

@@ -1,6 +1,6 @@
 // The frame's first row: brand, pages, banners, language. Value: {offline, preview, trouble}.
 const here = window.location.pathname.replace(/\/$/, "") || "/";
-const pages = [["/", "nav.create"], ["/personas", "nav.personas"], ["/gallery", "nav.gallery"], ["/batch", "nav.batch"], ["/images", "nav.images"]];
+const pages = [["/", "nav.create"], ["/personas", "nav.personas"], ["/gallery", "nav.gallery"], ["/batch", "nav.batch"], ["/images", "nav.images"], ["/monitor", "nav.monitor"]];
 
 function speak(language) {
   document.cookie = "studio_language=" + language + "; path=/; max-age=31536000; samesite=lax";

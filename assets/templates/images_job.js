@@ -54,9 +54,10 @@ function takeJob(answer) {
   drawJob();
 }
 
-/** What a picture is to whoever reads: a job that goes on has waiting ones, one that ended has not. */
+/** What a picture is to whoever reads: it waits until a worker has it, and in a job that was cancelled nothing waits. */
 function stateOf(picture) {
-  return picture.status === "waiting" && shownJob.status === "cancelled" ? "cancelled" : picture.status;
+  const state = picture.status === "running" && !picture.steps ? "waiting" : picture.status;
+  return state === "waiting" && shownJob.status === "cancelled" ? "cancelled" : state;
 }
 
 function drawJob() {
@@ -98,7 +99,7 @@ function drawTile(picture) {
   const { step, steps } = picture;
   tile.node.querySelector(".progress i").style.width = share(step, steps);
   tile.node.querySelector(".progress").setAttribute("aria-valuenow", step);
-  tile.node.querySelector(".shot small").textContent = steps ? say("images.step", { step, steps }) : say("images.at_once");
+  tile.node.querySelector(".shot small").textContent = say("images.step", { step, steps });
 }
 
 function inTile(picture, state) {

@@ -2,14 +2,7 @@
 const toasts = h("div.toasts", { role: "status" });
 const stage_ = h("div.stage-of-page");
 
-/** What the server answers: its answer, or {error: sentence}. */
-async function call(name, what) {
-  try {
-    return (await server[name](what)) || { error: say("personas.lost"), lost: true };
-  } catch (gone) {
-    return { error: say("personas.lost"), lost: true };
-  }
-}
+whenLost = "personas.lost"; // nothing is asked again by itself here
 
 function wantedId() {
   return new URLSearchParams(window.location.search).get("persona") || "";

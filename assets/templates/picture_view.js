@@ -1,5 +1,6 @@
 // One picture, large: what it was drawn from, the others of its tweet, and what can be done with it. The page that shows it has call(name,
-// what), and drawnAgain(job) for the job that draws it once more, and changedPicture(image) where the tweet's picture is another one.
+// what), and drawnAgain(job, count) for the job that draws it once more, and changedPicture(image) where the tweet's picture is another one.
+const VARIATIONS = 4;
 
 /** Where the file of a picture is. */
 function fileOf(name) {
@@ -56,6 +57,12 @@ function pictureActs(image) {
     view.close();
     drawnAgain(answer.job);
   };
+  const vary = async () => {
+    const answer = await call("vary", { id: image.id, count: VARIATIONS });
+    if (answer.error) return pictureTrouble(answer.error);
+    view.close();
+    drawnAgain(answer.job, VARIATIONS);
+  };
   const choose = async () => {
     const answer = await call("choose", { id: image.id });
     if (answer.error) return pictureTrouble(answer.error);
@@ -65,6 +72,7 @@ function pictureActs(image) {
   return h("div.acts", {}, ...[
     image.tweet_id ? (image.chosen ? h("span.chip.done", {}, say("images.chosen")) : h("button.small.primary", { type: "button", "data-mark": "choose", onclick: choose }, say("images.choose"))) : null,
     h("a.small", { href: fileOf(image.file), download: (image.persona_name || "picture").replace(/[^\p{L}\p{N}]+/gu, "-") + "-" + image.seed + ".png", "data-mark": "download" }, say("images.download")),
+    h("button.small", { type: "button", "data-mark": "vary", title: say("images.vary.hint"), onclick: vary }, say("images.vary", { n: number(VARIATIONS) })),
     h("form.again", { onsubmit: again }, seed, h("button.small", { type: "submit", "data-mark": "again" }, say("images.again"))),
   ].filter(Boolean));
 }
@@ -78,7 +86,7 @@ function pictureFacts(image) {
   const rows = [
     ["prompt", asked.prompt], ["negative", asked.negative_prompt], ["size", image.width + " × " + image.height], ["seed", image.seed],
     ["steps", asked.steps], ["guidance", asked.guidance || null], ["lora", asked.lora && asked.lora.path + " × " + asked.lora.strength], ["engine", image.engine],
-    ["time", say("images.seconds", { n: Math.round(image.seconds * 10) / 10 })], ["worker", image.worker + 1], ["alt", asked.alt],
+    ["time", say("time.seconds", { n: Math.round(image.seconds * 10) / 10 })], ["worker", image.worker + 1], ["alt", asked.alt],
   ];
   return h("dl.facts", {}, rows.filter(([, value]) => value !== null && value !== undefined && value !== "").map(([key, value]) => [h("dt", {}, say("images." + key)), h("dd", { dir: "auto" }, String(value))]));
 }

@@ -20,14 +20,6 @@ let shownJob = "";
 
 root.append(h("header", {}, h("h2", {}, say("strip.title")), gallery), form, trouble, line, list);
 
-async function call(name, what) {
-  try {
-    return (await server[name](what)) || { error: say("call.lost"), lost: true };
-  } catch (gone) {
-    return { error: say("call.lost"), lost: true };
-  }
-}
-
 function turnTo(view) {
   const ready = view && view.id && view.status === "complete" ? view.id : view && view.id === persona ? persona : ""; // one that is edited stays
   root.hidden = !ready;

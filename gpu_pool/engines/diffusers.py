@@ -8,6 +8,7 @@ from __future__ import annotations
 import gc
 import inspect
 import logging
+import threading
 import time
 from collections import OrderedDict
 from collections.abc import Callable, Iterator, Sequence
@@ -17,7 +18,10 @@ from typing import Any
 
 import torch
 from diffusers import DiffusionPipeline  # pyright: ignore[reportPrivateImportUsage]  it is loaded when it is asked for
+from diffusers.utils import logging as diffusers_logging
 from PIL import Image
+from tqdm import tqdm
+from transformers.utils import logging as transformers_logging
 
 from gpu_pool.devices import Device
 from gpu_pool.engines.base import Interrupted, out_of_memory
@@ -55,6 +59,7 @@ class DiffusersEngine:
     def load(self, device: Device) -> EngineInfo:
         """Read the weights (safetensors only, no code that comes with them) and try what is fast. Raises :class:`PoolError`."""
         _check(self._spec.model)
+        _settle_libraries()
         cuda = device.kind == "cuda"
         if device.threads:
             torch.set_num_threads(device.threads)
@@ -202,6 +207,17 @@ def _unkept(engine: DiffusersEngine) -> Iterator[None]:
 
 def _joined(parts: Sequence[Any]) -> Any:  # noqa: ANN401  lists of tensors, or tensors
     return [tensor for part in parts for tensor in part] if isinstance(parts[0], list) else torch.cat(list(parts))
+
+
+def _settle_libraries() -> None:
+    """What they say goes where all is logged, and without progress bars. The lock of these would be a semaphore of the system, which a
+    worker that is killed leaves behind.
+    """
+    for library in (diffusers_logging, transformers_logging):
+        library.disable_default_handler()
+        library.enable_propagation()
+        library.disable_progress_bar()
+    tqdm.set_lock(threading.RLock())
 
 
 def _check(model: str) -> None:

@@ -9,6 +9,7 @@ from pydantic import Field
 
 from pages.components.asked import Answer, Asked
 from pages.tweet_filters import Id
+from pipeline.picture_desk import MOST_VARIANTS
 from pipeline.studio import Studio
 
 SHOWN = ("id", "tweet_id", "persona_name", "tweet_text", "file", "thumbnail", "width", "height", "seed", "engine", "seconds", "worker")
@@ -24,6 +25,10 @@ class PictureAgain(OnePicture):
     seed: Seed | None = None
 
 
+class PictureVariations(OnePicture):
+    count: Annotated[int, Field(ge=1, le=MOST_VARIANTS)]
+
+
 class PictureCalls:
     """Their answers; the scripts of `picture_view.js` ask."""
 
@@ -32,7 +37,7 @@ class PictureCalls:
 
     def pairs(self) -> list[tuple[type[Asked], Callable[[Any], Awaitable[Answer]]]]:
         """What is sent, and the work that takes it, for :func:`pages.components.asked.answering_all`."""
-        return [(OnePicture, self.picture), (PictureAgain, self.again), (OnePicture, self.choose)]
+        return [(OnePicture, self.picture), (PictureAgain, self.again), (PictureVariations, self.vary), (OnePicture, self.choose)]
 
     async def picture(self, asked: OnePicture) -> Answer:
         """Everything about a picture, and the others of its tweet."""
@@ -46,6 +51,10 @@ class PictureCalls:
     async def again(self, asked: PictureAgain) -> Answer:
         """Draw the same once more, with another seed or the one that is given."""
         return {"job": await self.studio.pictures.again(asked.id, asked.seed)}
+
+    async def vary(self, asked: PictureVariations) -> Answer:
+        """Draw more of the same with other seeds."""
+        return {"job": await self.studio.pictures.vary(asked.id, asked.count)}
 
     async def choose(self, asked: OnePicture) -> Answer:
         """Make it its tweet's picture."""

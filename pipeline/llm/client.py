@@ -98,6 +98,9 @@ class Traffic:
     retries: int = 0
     overloaded: int = 0
     failures: int = 0
+    prompt_tokens: int = 0
+    cached_tokens: int = 0
+    completion_tokens: int = 0
     seconds: deque[float] = field(default_factory=lambda: deque(maxlen=500))
     """How long the last calls took."""
 
@@ -229,6 +232,9 @@ class Writer:
     async def _note_answer(self, request: Request, caller: Caller, digest: str, answer: Answer, seconds: float) -> None:
         self.traffic.calls += 1
         self.traffic.seconds.append(seconds)
+        self.traffic.prompt_tokens += answer.prompt_tokens
+        self.traffic.cached_tokens += answer.cached_tokens
+        self.traffic.completion_tokens += answer.completion_tokens
         answered = {
             **_identity(request, caller, digest, seconds),
             "answer": answer.text,

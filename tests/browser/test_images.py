@@ -128,6 +128,26 @@ def test_a_picture_is_drawn_again_with_a_seed_and_chosen(shelf, open_page):
     assert shelf.store.read(images.chosen, [tweet])[tweet]["variant"] == 1
 
 
+def test_variations_are_drawn_and_the_best_of_them_is_picked(shelf, open_page):
+    (tweet,) = approved(shelf, 1)
+    page = open_page(shelf.url)
+    page.wait_for_selector("article.card")
+    page.keyboard.press("j")
+    page.keyboard.press("p")
+    page.click("article.card .shot")
+    page.click(".picture-view [data-mark=vary]:text-is('4 variations')")
+    page.wait_for_selector(".toast:has-text('4 pictures are being drawn')")
+    page.click("#watch-pictures")
+    page.wait_for_function("document.querySelectorAll('.job .tile.done img').length === 4")
+    page.locator(".job .tile.done .shot").nth(2).click()
+    page.wait_for_selector(".picture-view .facts")
+    assert page.locator(".picture-view .other").count() == 5
+    assert len(shelf.store.read(images.of_tweet, tweet)) == 5
+    page.click(".picture-view [data-mark=choose]")
+    page.wait_for_selector(".picture-view .acts .chip.done")
+    assert shelf.store.read(images.chosen, [tweet])[tweet]["variant"] == 4
+
+
 def test_what_fails_says_why_in_the_readers_language(shelf, open_page):
     approved(shelf, 1)
     approved(shelf, 1, {}, name="Ola of the Ferry")

@@ -5,9 +5,11 @@ Its options switch misbehaviour while it is loaded on, and ``log`` names a file 
 
 from __future__ import annotations
 
+import logging
 import os
 import signal
 import time
+import warnings
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -17,6 +19,8 @@ from gpu_pool.devices import Device
 from gpu_pool.engines.base import Interrupted
 from gpu_pool.problems import PoolError
 from gpu_pool.tasks import EngineInfo, EngineSpec, ImageTask
+
+log = logging.getLogger("some.library")
 
 
 class OutOfMemoryError(RuntimeError):
@@ -75,6 +79,9 @@ class TestingEngine:
                 raise OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB.")
             case ["say", *words]:
                 raise RuntimeError(" ".join(words))
+            case ["log", *words]:
+                log.warning("it said %s", " ".join(words))
+                warnings.warn(" ".join(words), stacklevel=2)
             case ["sticky", mark] if not Path(mark).exists():
                 Path(mark).touch()
                 raise RuntimeError("CUDA error: an illegal memory access was encountered")

@@ -88,6 +88,18 @@ async def test_variations_are_others_and_the_chosen_one_is_the_authors(studio):
         assert (await opened.pictures.chosen([tweet]))[tweet]["variant"] == 4
 
 
+async def test_variations_that_are_asked_for_twice_before_they_are_drawn_are_all_others(studio):
+    async with studio() as opened:
+        (tweet,) = await written(opened)
+        await drawn(opened, await opened.pictures.start([tweet]))
+        (first,) = await opened.pictures.of_tweet(tweet)
+        for job in [await opened.pictures.vary(first["id"], 3), await opened.pictures.vary(first["id"], 3)]:
+            await drawn(opened, job)
+        made = await opened.pictures.of_tweet(tweet)
+        assert len(made) == len({image["file"] for image in made}) == len({image["seed"] for image in made}) == 7
+        assert (await opened.pictures.chosen([tweet]))[tweet]["id"] == first["id"], "until the author chooses another"
+
+
 async def test_the_same_seed_draws_the_same_file_again_and_another_seed_another(studio):
     async with studio() as opened:
         (tweet,) = await written(opened)
@@ -115,6 +127,17 @@ async def test_a_single_picture_is_drawn_from_its_words_and_again(studio):
         assert (other["width"], other["height"], other["asked"]["prompt"]) == (128, 64, "a tram")
 
 
+async def test_a_single_picture_has_another_seed_each_time_that_it_is_drawn_without_one(studio):
+    async with studio() as opened:
+        first = (await drawn(opened, await opened.pictures.draw(Prompt("a tram"))))["pictures"][0]
+        second = (await drawn(opened, await opened.pictures.draw(Prompt("a tram"))))["pictures"][0]
+        again = [await drawn(opened, await opened.pictures.again(first["image"])) for _ in range(2)]
+        more = await drawn(opened, await opened.pictures.vary(first["image"], 4))
+        assert more["done"] == 4
+        made = [first, second, *(job["pictures"][0] for job in again), *more["pictures"]]
+        assert len({one["file"] for one in made}) == len({one["seed"] for one in made}) == 8
+
+
 @pytest.mark.parametrize(
     ("picture", "words"),
     [
@@ -139,9 +162,11 @@ async def test_what_cannot_be_drawn_fails_alone_with_a_sentence(studio, picture,
 async def test_absurd_orders_are_refused(studio):
     async with studio() as opened:
         (tweet,) = await written(opened)
+        (one,) = (await drawn(opened, await opened.pictures.draw(Prompt("a tram"))))["pictures"]
         for work, words in (
             (opened.pictures.start([]), "Say of which tweets"),
             (opened.pictures.start([tweet], variants=MOST_VARIANTS + 1), "1 to 8 pictures"),
+            (opened.pictures.vary(one["image"], 0), "1 to 8 pictures"),
             (opened.pictures.draw(Prompt(" ")), "A prompt has 1 to"),
             (opened.pictures.draw(Prompt("x" * 5000)), "A prompt has 1 to"),
         ):

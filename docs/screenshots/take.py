@@ -22,6 +22,7 @@ from bench.gallery import fill  # noqa: E402
 from storage.database import Store  # noqa: E402
 from tests.browser.conftest import FLAGS, NARROW, SAMPLES, WIDE, Site, choose, wait_until_written  # noqa: E402
 from tests.browser.test_batch import Shelf, calendar, card, file  # noqa: E402
+from tests.browser.test_gallery import Shelf as TweetShelf  # noqa: E402
 from tests.conftest import end_offline, start_offline  # noqa: E402
 
 
@@ -122,6 +123,60 @@ def persona_page(browser: Browser, url: str, persona: str) -> None:
     shoot(page, "personas-stale")
 
 
+SCENES = (
+    "a bakery at night",
+    "rain over the city, tram",
+    "mountain path at dawn",
+    "a boat in the harbour at dusk",
+    "a café table by the window",
+)
+TEXTS = (
+    "The ovens are older than my worries. They are also warmer.",
+    "Rye at four, sleep at noon. The moon does my accounting.",
+    "Somebody asked whether bread has feelings. It rises, doesn't it.",
+    "Day 12 of the rain. The flour has started to ask questions.",
+)
+
+
+def pictures(browser: Browser, place: Path) -> None:
+    """Images: empty, a job under way and one with failures, a picture large, in Chinese; the Monitor meanwhile; the Gallery with pictures."""
+    site = Site(place / "images", {"CPU_WORKERS": "2", "IMAGE_ENGINE": "preview", "OFFLINE_LATENCY": "1.2", "MAX_CONCURRENT": "6"}).start()
+
+    def page(path: str, ready: str, **options: object) -> Page:
+        opened = browser.new_context(**{"viewport": WIDE, **options}).new_page()  # type: ignore[arg-type]
+        opened.goto(site.url + path)
+        opened.wait_for_selector(ready)
+        return opened
+
+    try:
+        shoot(page("images", "#no-images"), "images-empty")
+        shelf = TweetShelf(site)
+        people = [shelf.person("Mara of the Night Bakery"), shelf.person("Ola of the Ferry")]
+        for number in range(18):
+            wanted = {"positive_prompt": SCENES[number % 5], "generation_params": {"width": 2048, "height": 2048, "steps": 9}}
+            shelf.tweet(people[number % 2], TEXTS[number % 4], image={} if number == 5 else wanted)
+        shelf.store.close()
+        chosen = page("gallery", "article.card")
+        chosen.click("#select-all")
+        chosen.click(".bulk [data-mark=pictures]")
+        chosen.click("#watch-pictures")
+        write(page("", "#view .persona"), "tram-in-rain")
+        chosen.wait_for_function("document.querySelectorAll('.job .tile.done').length >= 3")
+        shoot(chosen, "images-running")
+        shoot(page("monitor", "td[data-cell=task] a:not([hidden])"), "monitor")
+        chosen.wait_for_selector(".job .line .chip.failed", timeout=120_000)
+        shoot(chosen, "images-failed")
+        large = page("images", "#drawn .tile img", color_scheme="dark")
+        large.click("#drawn .tile .shot")
+        large.wait_for_selector(".picture-view .facts")
+        shoot(large, "images-large")
+        shoot(page("images", "#drawn .tile img", viewport=NARROW, device_scale_factor=2, locale="zh-CN"), "images-narrow")
+        shoot(page("monitor", ".monitor tbody tr", viewport=NARROW, device_scale_factor=2, locale="zh-CN"), "monitor-narrow")
+        shoot(page("gallery", "article.card .shot img"), "gallery-pictures")
+    finally:
+        site.stop()
+
+
 def login(browser: Browser, place: Path) -> None:
     """The login: a wrong password, and on a phone, in the dark, in Chinese, one too many."""
     site = Site(place / "login", {"AUTH": "ann:correct horse"}).start()
@@ -153,6 +208,7 @@ def main() -> None:  # noqa: PLR0915  one state after another
         browser = playwright.chromium.launch(executable_path="/usr/bin/chromium", args=FLAGS)
         try:
             gallery(browser, place)
+            pictures(browser, place)
 
             def page(site: Site = demo, **options: object) -> Page:
                 opened = browser.new_context(**{"viewport": WIDE, **options}).new_page()  # type: ignore[arg-type]

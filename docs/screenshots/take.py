@@ -139,7 +139,7 @@ TEXTS = (
 
 
 def pictures(browser: Browser, place: Path) -> None:
-    """Images: empty, a job under way and one with failures, a picture large, in Chinese; the Monitor meanwhile; the Gallery with pictures."""
+    """Images: empty, a job under way and one with failures, a picture large, in Chinese; Monitor meanwhile; the Gallery with pictures."""
     site = Site(place / "images", {"CPU_WORKERS": "2", "IMAGE_ENGINE": "preview", "OFFLINE_LATENCY": "1.2", "MAX_CONCURRENT": "6"}).start()
 
     def page(path: str, ready: str, **options: object) -> Page:

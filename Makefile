@@ -32,6 +32,8 @@ bench: $(VENV)/dev ## Measure what the README and docs/performance.md claim
 	$(BIN)/python -m bench.gallery
 	$(BIN)/python -m bench.tweets
 	$(BIN)/python -m bench.tweets --faults
+	$(BIN)/python -m bench.pool
+	$(BIN)/python -m bench.pool --faults
 
 format: $(VENV)/dev ## Put the code in order
 	$(BIN)/ruff check --fix .

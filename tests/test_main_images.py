@@ -59,26 +59,26 @@ def test_each_that_cannot_be_drawn_fails_alone_with_a_sentence(shell, batch):
         tweet(1),
         {"tweet_text": "No picture is asked for."},
         tweet(3, generation_params={"width": 999_999, "height": 64}),
-        tweet(4, lora_params={"model_path": "gone.bin", "strength": 1}),
+        tweet(4, lora_params={"model_path": "lora/gone.safetensors", "strength": 1}),
         tweet(5),
     )
     done = shell.run("--generate-images", "--tweets-batch", name, "--json")
     report = json.loads(done.stdout)
     assert done.returncode == 1
     rows = [(shot["slot"], shot["status"], shot["path"]) for shot in report["images"]]
-    # The preview engine draws without a LoRA: what it names is not read.
     assert rows == [
         (1, "done", "output_images/batch_0001.png"),
         (2, "failed", ""),
         (3, "failed", ""),
-        (4, "done", "output_images/batch_0004.png"),
+        (4, "failed", ""),
         (5, "done", "output_images/batch_0005.png"),
     ]
     assert all(shot["worker"] == 0 for shot in report["images"] if shot["status"] == "done")
     reasons = [failure["reason"] for failure in report["failed"]]
-    assert len(reasons) == 2
+    assert len(reasons) == 3
     assert "no prompt" in reasons[0]
     assert "999999 x 64" in reasons[1]
+    assert reasons[2].startswith("There is no LoRA file lora/gone.safetensors.")
 
 
 def test_version_2_is_read_and_slots_are_chosen(shell, batch):

@@ -15,6 +15,18 @@ MOST = 16
 """Files that are kept loaded; the one that was used longest ago goes first."""
 
 
+def adapter_name(lora: Lora) -> str:
+    """What a file is called inside a pipeline: one that was changed is another one. Raises :class:`PoolError` where there is none."""
+    path = Path(lora.path).expanduser()
+    if path.suffix.lower() != ".safetensors":
+        raise PoolError("lora_kind", path=lora.path)
+    try:
+        state = path.stat()
+    except OSError:
+        raise PoolError("lora_missing", path=lora.path) from None
+    return "lora_" + hashlib.sha256(f"{path.resolve()}\n{state.st_mtime_ns}\n{state.st_size}".encode()).hexdigest()[:16]
+
+
 class Loras:
     """Those of one pipeline *pipe*, of the model that is called *model*."""
 
@@ -28,7 +40,7 @@ class Loras:
         """Draw with *lora* from now on, or without any. Raises :class:`PoolError` for a file that cannot be used; nothing has changed
         then.
         """
-        wanted = None if lora is None or lora.strength == 0 else (self._named(lora), lora.strength)
+        wanted = None if lora is None or lora.strength == 0 else (adapter_name(lora), lora.strength)
         if wanted == self._active:
             return
         if wanted is None or lora is None:
@@ -41,17 +53,6 @@ class Loras:
             self._pipe.enable_lora()
             self._pipe.set_adapters(name, strength)
         self._active = wanted
-
-    def _named(self, lora: Lora) -> str:
-        """The name of the adapter: a file that was changed is another one."""
-        path = Path(lora.path).expanduser()
-        if path.suffix.lower() != ".safetensors":
-            raise PoolError("lora_kind", path=lora.path)
-        try:
-            state = path.stat()
-        except OSError:
-            raise PoolError("lora_missing", path=lora.path) from None
-        return "lora_" + hashlib.sha256(f"{path.resolve()}\n{state.st_mtime_ns}\n{state.st_size}".encode()).hexdigest()[:16]
 
     def _load(self, name: str, lora: Lora) -> None:
         if not hasattr(self._pipe, "load_lora_weights"):

@@ -15,6 +15,7 @@ from gpu_pool.devices import Device
 from gpu_pool.engines import lettering, scenes
 from gpu_pool.engines.base import Interrupted
 from gpu_pool.engines.colours import Scheme, mix, scheme
+from gpu_pool.engines.loras import adapter_name
 from gpu_pool.engines.memory import resident
 from gpu_pool.tasks import EngineInfo, EngineSpec, ImageTask
 
@@ -34,9 +35,13 @@ class PreviewEngine:
         return EngineInfo(model="preview", digital_source="algorithmicMedia")
 
     def draw(self, tasks: Sequence[ImageTask], report: Callable[[int], None], cancelled: Callable[[], bool]) -> list[Image.Image]:
-        """A card for each of *tasks*. The parts of a card are told as steps, in proportion."""
+        """A card for each of *tasks*. The parts of a card are told as steps, in proportion. A LoRA changes nothing here, but one that is
+        not there is told now rather than on the GPU.
+        """
         images = []
         for number, task in enumerate(tasks):
+            if task.lora is not None and task.lora.strength:
+                adapter_name(task.lora)
             card = Card(task)
             parts = list(card.parts())
             for part_number, part in enumerate(parts, 1):

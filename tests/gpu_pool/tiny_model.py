@@ -17,17 +17,22 @@ from transformers import PreTrainedTokenizerFast, Qwen3Config, Qwen3Model
 CHAT = "{% for message in messages %}{{ message['role'] }}: {{ message['content'] }}\n{% endfor %}"
 
 
-def build(folder: Path) -> Path:
-    """Write the pipeline into *folder*; the same weights every time."""
-    torch.manual_seed(11)
+def tokenizer() -> PreTrainedTokenizerFast:
+    """One of a few hundred tokens, with a chat template."""
     bytes_of = Tokenizer(models.BPE(unk_token="<unk>"))  # noqa: S106  a token of text
     bytes_of.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
     trainer = trainers.BpeTrainer(vocab_size=400, special_tokens=["<pad>", "<unk>"], initial_alphabet=pre_tokenizers.ByteLevel.alphabet())
     bytes_of.train_from_iterator(["a lighthouse on the shore at dusk", "bread, rain and a tram"], trainer)
-    tokenizer = PreTrainedTokenizerFast(tokenizer_object=bytes_of, pad_token="<pad>", unk_token="<unk>", chat_template=CHAT)  # noqa: S106
+    return PreTrainedTokenizerFast(tokenizer_object=bytes_of, pad_token="<pad>", unk_token="<unk>", chat_template=CHAT)  # noqa: S106
+
+
+def build(folder: Path) -> Path:
+    """Write the pipeline into *folder*; the same weights every time."""
+    torch.manual_seed(11)
+    words = tokenizer()
     reader = Qwen3Model(
         Qwen3Config(
-            vocab_size=len(tokenizer),
+            vocab_size=len(words),
             hidden_size=32,
             intermediate_size=64,
             num_hidden_layers=2,
@@ -56,7 +61,7 @@ def build(folder: Path) -> Path:
         use_quant_conv=False,
         use_post_quant_conv=False,
     )
-    ZImagePipeline(FlowMatchEulerDiscreteScheduler(shift=3.0), autoencoder, reader, tokenizer, transformer).save_pretrained(folder)
+    ZImagePipeline(FlowMatchEulerDiscreteScheduler(shift=3.0), autoencoder, reader, words, transformer).save_pretrained(folder)
     return folder
 
 

@@ -103,13 +103,19 @@ def test_half_is_cancelled_and_drawn_after_all(shelf, open_page):
     assert page.locator(".job .tile.done img").count() == 10
 
 
-def test_a_picture_is_drawn_again_with_a_seed_and_chosen(shelf, open_page):
+def one_drawn(shelf, open_page):
+    """A tweet whose picture was drawn from the Gallery, and the page that shows it large."""
     (tweet,) = approved(shelf, 1)
     page = open_page(shelf.url)
     page.wait_for_selector("article.card")
     page.keyboard.press("j")
     page.keyboard.press("p")
     page.click("article.card .shot")
+    return tweet, page
+
+
+def test_a_picture_is_drawn_again_with_a_seed_and_chosen(shelf, open_page):
+    tweet, page = one_drawn(shelf, open_page)
     page.wait_for_selector(".picture-view .facts")
     page.fill(".picture-view [data-mark=seed]", "not a number")
     page.click(".picture-view [data-mark=again]")
@@ -129,12 +135,7 @@ def test_a_picture_is_drawn_again_with_a_seed_and_chosen(shelf, open_page):
 
 
 def test_variations_are_drawn_and_the_best_of_them_is_picked(shelf, open_page):
-    (tweet,) = approved(shelf, 1)
-    page = open_page(shelf.url)
-    page.wait_for_selector("article.card")
-    page.keyboard.press("j")
-    page.keyboard.press("p")
-    page.click("article.card .shot")
+    tweet, page = one_drawn(shelf, open_page)
     page.click(".picture-view [data-mark=vary]:text-is('4 variations')")
     page.wait_for_selector(".toast:has-text('4 pictures are being drawn')")
     page.click("#watch-pictures")

@@ -9,6 +9,8 @@ every run, and nobody else has workers meanwhile. ``--faults`` kills workers: ho
 from __future__ import annotations
 
 import argparse
+import asyncio
+import logging
 import os
 import statistics
 import sys
@@ -22,12 +24,13 @@ ROOT = Path(__file__).resolve().parent.parent
 if not __package__:
     sys.path.insert(0, str(ROOT))
 
-from bench import pool_kills  # noqa: E402  found once the path is set
+from bench import picture_kills, pool_kills  # noqa: E402  found once the path is set
 from bench.contestants import OURS  # noqa: E402
 from bench.pool_contestants import WAYS, WORKERS, Contestant, contestant  # noqa: E402
 
 WARM_UP = 2 * WORKERS
 """Pictures that are drawn before the clock is looked at."""
+KILLS, PICTURES = 100, 200
 
 
 @dataclass(frozen=True)
@@ -110,7 +113,31 @@ def _line(title: str, ideal: float, seconds: Sequence[float], ends: str) -> None
     print(f"{title:36}{ideal:>7.2f} s{times}{median / ideal:>8.3f}{ends}", flush=True)
 
 
-def main() -> None:
+def through_the_database() -> int:
+    """Kill a worker of a Studio that draws :data:`PICTURES`, :data:`KILLS` times. Returns the exit code: 1 where a promise is broken."""
+    logging.getLogger("gpu_pool").setLevel(logging.ERROR)  # each death is a warning
+    with tempfile.TemporaryDirectory() as folder:
+        found = asyncio.run(picture_kills.kill_and_draw(Path(folder) / "data", rounds=KILLS, tasks=PICTURES, workers=WORKERS))
+    noticed = f"median {statistics.median(found.noticed) * 1000:.0f} ms, max {max(found.noticed) * 1000:.0f} ms"
+    claims = (
+        (
+            f"{KILLS} workers of {WORKERS} killed in one job",
+            f"{len(found.noticed)}, {found.restarts} restarted",
+            len(found.noticed) == KILLS,
+        ),
+        ("each death noticed within 0.5 s", noticed, max(found.noticed) <= 0.5),
+        (f"{PICTURES} pictures in the database, each once", f"{found.saved} rows, {len(found.twice)} twice", not found.twice),
+        ("none lost", f"{len(found.lost)} lost, {found.drawn} drawn in {found.seconds:.0f} s", not found.lost),
+        ("no file half-written or left over", f"{len(found.broken)} broken, {len(found.stray)} left over", not found.broken + found.stray),
+        ("no process is left", f"{len(found.alive)}", not found.alive),
+    )
+    print("\nThrough the database, drawn by the preview engine:")
+    for title, figures, holds in claims:
+        print(f"{'holds ' if holds else 'BROKEN'}  {title:46}{figures}")
+    return int(not all(holds for *_, holds in claims))
+
+
+def main() -> int:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--runs", type=int, default=5, help="how often each is measured (default: %(default)s)")
     parser.add_argument("--rows", type=_row, nargs="+", default=ROWS, metavar="TASKSxSECONDS", help="(default: 80x2 800x0.05)")
@@ -118,16 +145,13 @@ def main() -> None:
     parser.add_argument("--only", nargs="+", choices=list(WAYS), default=list(WAYS), metavar="NAME", help=" ".join(WAYS))
     parser.add_argument("--faults", action="store_true", help="kill workers instead")
     given = parser.parse_args()
-    print(
-        f"{os.cpu_count()} cores, Python {sys.version.split()[0]}, {WORKERS} workers, {given.load:g} s to load a model, {given.runs} runs"
-    )
+    machine = f"{os.cpu_count()} cores, Python {sys.version.split()[0]}"
+    print(f"{machine}, {WORKERS} workers, {given.load:g} s to load a model, {given.runs} runs", flush=True)
     if given.faults:
         pool_kills.peers(given.only, given.runs, given.load)
-        if OURS in given.only:
-            with tempfile.TemporaryDirectory() as folder:
-                pool_kills.through_the_database(Path(folder))
-        return
+        return through_the_database() if OURS in given.only else 0
     speed(given.only, given.rows, given.runs, given.load)
+    return 0
 
 
 def _row(text: str) -> Row:
@@ -136,4 +160,4 @@ def _row(text: str) -> Row:
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

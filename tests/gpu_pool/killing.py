@@ -1,4 +1,4 @@
-"""Kill random workers while they draw, and look at what is left; the tests do it ten times, ``bench/pool.py`` a hundred."""
+"""Kill random workers while they draw, and look at what is left. ``bench/picture_kills.py`` does it a hundred times, through the database."""
 
 from __future__ import annotations
 
@@ -71,7 +71,7 @@ async def kill_and_draw(
         futures[name] = pool.submit(_task(name, folder, sleep, number), job=str(number % 3))
         futures[name].add_done_callback(note)
     for _ in range(rounds):
-        if not await kill_one(pool, chance, outcome, lambda: all(future.done() for future in futures.values())):
+        if not await _kill_one(pool, chance, outcome, lambda: all(future.done() for future in futures.values())):
             break
     results = await asyncio.gather(*futures.values(), return_exceptions=True)
     outcome.seconds = time.monotonic() - started
@@ -87,7 +87,7 @@ def _task(name: str, folder: Path, sleep: float, seed: int) -> ImageTask:
     return ImageTask(name, f"sleep {sleep}", folder, width=256, height=256, steps=2, seed=seed, extra={"task": name})
 
 
-async def kill_one(pool: Pool, chance: random.Random, outcome: Outcome, over: Callable[[], bool]) -> bool:
+async def _kill_one(pool: Pool, chance: random.Random, outcome: Outcome, over: Callable[[], bool]) -> bool:
     """Kill a worker that is drawing, and wait until the pool says so. False where there is nothing left to draw."""
     await asyncio.sleep(chance.uniform(0, 0.15))
     while True:

@@ -1,4 +1,4 @@
-"""Kill random workers while they draw, and look at what is left. ``bench/picture_kills.py`` does it a hundred times, through the database."""
+"""Kill random workers while they draw, and look at what is left; ``bench/picture_kills.py`` does it through the database."""
 
 from __future__ import annotations
 

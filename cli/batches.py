@@ -18,6 +18,8 @@ from pipeline.tweet_steps import CALENDAR, TWEET, Order
 
 FLAG = "--output-dir"
 SLOTS_SHOWN = 10
+FILES_AT_ONCE = 8
+"""Files that are taken in at once: reading and saving go side by side, and few are held in memory."""
 
 
 @dataclass(frozen=True)
@@ -63,15 +65,23 @@ class Batches:
     async def write(self, order: FilesOrder, sources: Sequence[Source]) -> None:
         """Write what is ordered for each of *sources* that can be used."""
         outputs.make_folders([source.target for source in sources], FLAG)
+        taken: set[str] = set()
+        room = asyncio.Semaphore(FILES_AT_ONCE)
+
+        async def take_in(source: Source) -> Ready | Failure:
+            async with room:
+                return await self._take_in(source, taken)
+
         ready: list[Ready] = []
-        for source in sources:  # one after the other: of two files with the same content each is to have a persona of its own
-            found = await self._take_in(source, [other.persona_id for other in ready])
-            if found:
+        for found in await asyncio.gather(*map(take_in, sources)):
+            if isinstance(found, Ready):
                 ready.append(found)
+            else:
+                self._session.fail(found)
         if ready:
             await self._session.begin(self._start(order, ready))
 
-    async def _take_in(self, source: Source, taken: Sequence[str]) -> Ready | None:
+    async def _take_in(self, source: Source, taken: set[str]) -> Ready | Failure:
         files, kind = self._session.studio.files, "persona"
         try:
             persona = await files.persona(await self._read(source.persona), source.persona.name, taken)
@@ -85,8 +95,7 @@ class Batches:
         except StorageError:
             raise
         except StudioError as error:
-            self._session.fail(Failure(persona=source.label, reason=str(error), kind=kind))
-            return None
+            return Failure(persona=source.label, reason=str(error), kind=kind)
         return Ready(source, persona.persona_id, calendar_id)
 
     async def _read(self, path: Path) -> bytes:

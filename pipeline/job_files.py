@@ -63,15 +63,20 @@ class JobFiles:
         self._people = people
         self._disclosure = disclosure
 
-    async def persona(self, content: bytes, name: str, taken: Collection[str] = ()) -> TakenIn:
-        """The persona in a file that the author calls *name*, none of those *taken*. Raises :class:`UploadError`."""
+    async def persona(self, content: bytes, name: str, taken: set[str] | None = None) -> TakenIn:
+        """The persona in a file that the author calls *name*, none of those *taken*, to which it is added: of two files with the same
+        content, taken in at once or not, each has a persona of its own. Raises :class:`UploadError`.
+        """
+        taken = set() if taken is None else taken
         digest = hashlib.sha256(content).hexdigest()
         for persona_id in [*await self._store.fetch(personas.of_file, digest), *await self._written_here(content)]:
             if persona_id not in taken:
+                taken.add(persona_id)
                 return TakenIn(persona_id, (await self._store.fetch(personas.get, persona_id))["name"], known=True)
-        imported = await self._people.import_file(content, name)
-        await self._store.write(personas.remember_file, imported.persona_id, digest)
-        return TakenIn(imported.persona_id, imported.name, known=False, remarks=tuple(imported.deviations), kind=imported.kind)
+        persona_id = new_id()
+        taken.add(persona_id)  # before it is in the database, where another finds it
+        imported = await self._people.import_file(content, name, persona_id=persona_id, digest=digest)
+        return TakenIn(persona_id, imported.name, known=False, remarks=tuple(imported.deviations), kind=imported.kind)
 
     async def any_file(self, content: bytes, name: str) -> TakenIn | CalendarFile:
         """What the file holds: a persona, which is kept, or a calendar, which is not yet. Raises :class:`UploadError` for anything else."""

@@ -211,10 +211,11 @@ class PersonaDesk:
 
     # In and out
 
-    async def import_file(self, content: bytes, name: str) -> Imported:
+    async def import_file(self, content: bytes, name: str, *, persona_id: str = "", digest: str = "") -> Imported:
         """Make a persona of a file that the author calls *name*: a character card of any version or an elizaOS character, as JSON or PNG.
 
-        Stages that the card has nothing for are missing; :meth:`complete` writes them. Raises :class:`UploadError`.
+        It gets the id *persona_id* where one is given; *digest* is the hash by which its file is known again, where it is to be. Stages
+        that the card has nothing for are missing; :meth:`complete` writes them. Raises :class:`UploadError`.
         """
         shown = short(name)
         if len(content) > self._limit_mb * 2**20:
@@ -225,22 +226,21 @@ class PersonaDesk:
         found = await asyncio.to_thread(cards_in.read, content, shown)
         read = await asyncio.to_thread(stages_in.read, found.card)
         picture, said = await self._picture(content, shown) if found.is_picture else (None, [])
-        persona_id, now = new_id(), datetime.now(UTC)
+        persona_id, now = persona_id or new_id(), datetime.now(UTC)
         wishes = Wishes(language=read.language)
-        options = persona_steps.options(wishes, picture, shown) | ({"lora": read.lora} if read.lora else {})
+        options = persona_steps.options(wishes, picture, shown)
+        options |= ({"lora": read.lora} if read.lora else {}) | ({"file": digest} if digest else {})
+        made = _first_versions(persona_id, read.outputs)
 
-        def save(tx: Transaction) -> None:
+        def save(tx: Transaction) -> str:
             called, thumb = stages_in.shown_name(found.card["data"]["name"]), picture.thumb if picture else None
             personas.create(tx, persona_id, name=called, language=read.language, picture=thumb, options=options, job_id=None, now=now)
             personas.keep_card(tx, persona_id, found.kind, found.card, now)
-            for stage in STAGES:
-                if stage.key in read.outputs:
-                    made_from = _made_from(stage, personas.current_stages(tx, persona_id))
-                    _save(tx, StageVersion(persona_id, stage.key, read.outputs[stage.key], made_from, made_by="import"))
+            for version in made:
+                _save(tx, version)
+            return personas.get(tx, persona_id)["name"]
 
-        await self._store.write(save)
-        persona = await self._store.fetch(personas.get, persona_id)
-        return Imported(persona_id, persona["name"], found.kind, [*found.remarks, *read.remarks, *said])
+        return Imported(persona_id, await self._store.write(save), found.kind, [*found.remarks, *read.remarks, *said])
 
     async def _picture(self, content: bytes, name: str) -> tuple[Picture | None, list[Remark]]:
         """The picture that a card came in; a card whose picture cannot be used is a card nevertheless."""
@@ -280,6 +280,16 @@ class PersonaDesk:
 
 def _save(tx: Transaction, made: StageVersion) -> int:
     return personas.save_stage(tx, made, datetime.now(UTC))
+
+
+def _first_versions(persona_id: str, outputs: dict[str, dict[str, Any]]) -> list[StageVersion]:
+    """Of the stages of a persona that is imported; each counts as made from those beside it."""
+    hashes = {stage: personas.output_hash(output) for stage, output in outputs.items()}
+    kept = [stage for stage in STAGES if stage.key in outputs]
+    return [
+        StageVersion(persona_id, stage.key, outputs[stage.key], {need: hashes[need] for need in stage.needs if need in hashes}, "import")
+        for stage in kept
+    ]
 
 
 def _stage(key: str) -> Stage:

@@ -260,6 +260,12 @@ def m006_images(db: Database) -> None:
     )
 
 
+@migrations()
+def m007_files(db: Database) -> None:
+    """Which personas were made of a file? Asked for every file of a batch."""
+    db.execute("CREATE INDEX personas_by_file ON personas(options ->> '$.file') WHERE options ->> '$.file' IS NOT NULL")
+
+
 def newer(db: Database) -> str | None:
     """The first migration that was applied to the database and is not known here: a newer version of the product has used it."""
     with closing(Database(memory=True)) as nothing:

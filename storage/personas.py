@@ -115,11 +115,6 @@ def keep_card(tx: Transaction, persona_id: str, kind: str, card: dict[str, Any],
     tx.table("cards").insert({"persona_id": persona_id, "kind": kind, "card": written, "created_at": timestamp(now)})
 
 
-def remember_file(tx: Transaction, persona_id: str, digest: str) -> None:
-    """Remember the hash of the file that the persona was made of."""
-    tx.execute("UPDATE personas SET options = json_set(options, '$.file', ?) WHERE id = ?", [digest, persona_id])
-
-
 # Reads
 
 

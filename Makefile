@@ -19,7 +19,7 @@ run: $(VENV)/$(if $(GPU),all,web) ## Install what is missing and serve http://12
 
 test: $(VENV)/dev ## Install what is missing and run all tests
 	@sh tests/chromium.sh
-	$(BIN)/python -m pytest -n auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder $(ARGS)
+	$(BIN)/python -m pytest -n logical --maxprocesses 4 --dist loadfile --no-loadscope-reorder $(ARGS)
 
 check: $(VENV)/dev ## Lint, format, types, imports
 	$(BIN)/ruff check .

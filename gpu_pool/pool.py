@@ -1,7 +1,8 @@
 """The pool: hands tasks to worker processes, one a device, and keeps the workers alive.
 
 Everything here happens on one event loop: what a worker says and that it died arrive as readable descriptors. A task belongs to no
-worker before one is idle and takes it, so a slow or a dead one never holds up what waits.
+worker before one is free and takes it, so a slow or a dead one never holds up what waits. A worker is free as soon as it has drawn: it
+writes the file of one picture while it draws the next.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ from gpu_pool.problems import PoolError
 from gpu_pool.process import launcher
 from gpu_pool.queue import FairQueue
 from gpu_pool.seat import Pace, Seat
-from gpu_pool.tasks import ALIVE, Cancel, Cancelled, Draw, Drawn, EngineSpec, Failed, ImageTask, PoolView, Progress, WorkerState
+from gpu_pool.tasks import ALIVE, Cancel, Cancelled, Drawn, EngineSpec, Failed, ImageTask, PoolView, Progress, WorkerState
 
 log = logging.getLogger(__name__)
 
@@ -165,12 +166,17 @@ class Pool:
         return self._stopping
 
     def dispatch(self) -> None:
-        """Every idle worker takes the best next task, the one that has been idle for longest first."""
-        idle = sorted((seat for seat in self._seats if seat.state is WorkerState.IDLE), key=lambda seat: seat.since)
-        while idle and self._queue and not self._stopping:
+        """Every free worker takes the best next task, the one that has been idle for longest first."""
+        free = sorted((seat for seat in self._seats if seat.free), key=lambda seat: (seat.state is not WorkerState.IDLE, seat.since))
+        while free and self._queue and not self._stopping:
             # Batches grow only once every worker has something to do.
-            share = math.ceil(len(self._queue) / len(idle))
-            self._hand(idle.pop(0), self._queue.take(min(self.engine.batch, share)))
+            share = math.ceil(len(self._queue) / len(free))
+            entries, seat = self._queue.take(min(self.engine.batch, share)), free.pop(0)
+            if seat.entries and any(entry.deaths for entry in entries):  # a suspect is drawn alone, and nobody is idle just now
+                for entry in reversed(entries):
+                    self._queue.add_front(entry)
+                break
+            self._hand(seat, entries)
         self._fail_hopeless()
 
     def heard(self, seat: Seat, message: object) -> None:
@@ -211,7 +217,7 @@ class Pool:
         self.dispatch()
 
     def _hand(self, seat: Seat, entries: list[Entry]) -> None:
-        seat.take(entries, Draw(tuple(entry.task for entry in entries)), allow=self._task_timeout * len(entries))
+        seat.take(entries, allow=self._task_timeout * len(entries))
         for entry in entries:
             entry.step = 0
             self._publish(Progress(entry.task.id, 0, entry.task.steps, seat.number))

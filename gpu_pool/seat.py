@@ -23,6 +23,7 @@ from gpu_pool.tasks import (
     LoadFailed,
     Loading,
     Progress,
+    Ready,
     Said,
     WorkerState,
     WorkerView,
@@ -61,6 +62,9 @@ class Seat:
         self.state = WorkerState.STARTING
         self.since = time.monotonic()
         self.entries: dict[str, Entry] = {}
+        self._orders = 0
+        """How many the worker was given; the last of them is the one it is at."""
+        self._only_writes = False
         self.trouble: PoolError | None = None
         self._spec = spec
         self._pool = pool
@@ -92,15 +96,26 @@ class Seat:
         if self._life is not None:
             await self._life.leave(LEAVE if self.state is WorkerState.IDLE else 0)
 
-    def take(self, entries: Sequence[Entry], message: Draw, *, allow: float) -> None:
-        """Give *entries* to the idle worker, which has *allow* seconds for them."""
-        self.entries = {entry.task.id: entry for entry in entries}
+    @property
+    def free(self) -> bool:
+        """True for a worker that can begin to draw: an idle one, and one that does no more than write the files of what it has drawn.
+
+        What was there when a worker died is a suspect, though, and is alone with its worker from then on: the next death says who it was.
+        """
+        writes = self.state is WorkerState.BUSY and self._only_writes
+        return self.state is WorkerState.IDLE or (writes and not any(entry.deaths for entry in self.entries.values()))
+
+    def take(self, entries: Sequence[Entry], *, allow: float) -> None:
+        """Give *entries* to the worker, which is free and has *allow* seconds for them."""
+        self.entries |= {entry.task.id: entry for entry in entries}
         for entry in entries:
             entry.seat = self
+        self._orders += 1
+        self._only_writes = False
         self._become(WorkerState.BUSY)
         if self._life is not None:
             self._life.allow(allow)
-        self.send(message)
+        self.send(Draw(tuple(entry.task for entry in entries), self._orders))
 
     def drop(self, entry: Entry, *, done: bool = False) -> None:
         """*entry* is this worker's business no longer."""
@@ -123,7 +138,7 @@ class Seat:
             self._life.send(pickle.dumps(message))
 
     def view(self) -> WorkerView:
-        entry = next(iter(self.entries.values()), None)
+        entry = next(reversed(self.entries.values()), None)
         info = self._loaded.info if self._loaded is not None else EngineInfo("")
         minute = time.monotonic() - 60
         return WorkerView(
@@ -217,6 +232,10 @@ class Seat:
             )
             self.rest()
             self._pool.dispatch()
+        elif isinstance(message, Ready):
+            if message.number == self._orders:  # else it has been given more since its last picture was written
+                self._only_writes = True
+                self._pool.dispatch()
         else:
             if not isinstance(message, Progress):
                 self._memory = max(self._memory, getattr(message, "memory", 0))

@@ -104,7 +104,10 @@ class EngineInfo:
 
 @dataclass(frozen=True)
 class Draw:
+    """*number* tells it from the others that the worker is given."""
+
     tasks: tuple[ImageTask, ...]
+    number: int = 0
 
 
 @dataclass(frozen=True)
@@ -149,7 +152,8 @@ class Progress:
 class Drawn:
     """A picture that is on the disk. *width* and *height* are what was drawn: a model may need multiples of 8 or 16.
 
-    *seconds* is what it took in the worker, *memory* the most bytes that the worker has held so far (of the GPU, or of main memory).
+    *seconds* is what drawing it took (its share of what was drawn together), *memory* the most bytes that the worker has held so far (of
+    the GPU, or of main memory).
     """
 
     task_id: str
@@ -162,6 +166,13 @@ class Drawn:
     seconds: float
     worker: int = 0
     memory: int = 0
+
+
+@dataclass(frozen=True)
+class Ready:
+    """Nothing is left to be drawn of the :class:`Draw` with this number; the last of its files may still be on their way to the disk."""
+
+    number: int
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,8 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from multiprocessing.connection import Connection
 
 from PIL import Image
@@ -36,6 +37,7 @@ from gpu_pool.tasks import (
     LoadFailed,
     Loading,
     Progress,
+    Ready,
     Said,
 )
 
@@ -67,24 +69,29 @@ def main(connection: Connection, number: int, spec: EngineSpec, device: Device, 
         return
     link.send(Loaded(info, time.monotonic() - started, engine.memory()))
     drawer = Drawer(link, number, device, engine, info)
+    link.on_gone = drawer.finish
     with contextlib.suppress(EOFError, OSError):  # the pool is gone, or wants us to go
         while True:
             message = link.receive()
             if isinstance(message, Draw):
-                drawer.draw(message.tasks)
+                drawer.draw(message)
+    drawer.finish()
     engine.unload()
     sys.stdout.flush()
     os._exit(0)  # to take the interpreter apart takes a second or two with torch in it, and is of no use to anybody
 
 
 class Link:
-    """The worker's end of the pipe. Remembers which tasks were cancelled while they are being drawn."""
+    """The worker's end of the pipe. Remembers which tasks were cancelled while they are being drawn; *on_gone* is called before the process
+    ends because nobody is at the other end any more.
+    """
 
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
         self._sending = threading.RLock()
         """An engine's threads may log, and so may whatever is cleared away while a message is made."""
         self.cancelled: set[str] = set()
+        self.on_gone: Callable[[], None] = lambda: None
 
     def send(self, message: object) -> None:
         try:
@@ -105,6 +112,7 @@ class Link:
                 if isinstance(message, Cancel):
                     self.cancelled.add(message.task_id)
         except (EOFError, OSError):
+            self.on_gone()
             os._exit(0)
 
 
@@ -126,7 +134,11 @@ class LogToPool(logging.Handler):
 
 
 class Drawer:
-    """Draws tasks with one engine and answers each with ``Drawn``, ``Failed`` or ``Cancelled``."""
+    """Draws tasks with one engine and answers each with ``Drawn``, ``Failed`` or ``Cancelled``.
+
+    Files are written by a thread beside it, those of one picture (or of those drawn together) at a time, so that the device has something
+    to do meanwhile.
+    """
 
     def __init__(self, link: Link, number: int, device: Device, engine: Engine, info: EngineInfo) -> None:
         self._link = link
@@ -136,11 +148,19 @@ class Drawer:
         self._info = info
         self._most = sys.maxsize
         """How many tasks at once the memory was found to hold."""
+        self._disk = ThreadPoolExecutor(1, "files")
+        self._writing: Future[None] | None = None
 
-    def draw(self, tasks: Sequence[ImageTask]) -> None:
+    def draw(self, order: Draw) -> None:
         self._link.cancelled.clear()
-        for start in range(0, len(tasks), self._most):
-            self._draw(tasks[start : start + self._most])
+        for start in range(0, len(order.tasks), self._most):
+            self._draw(order.tasks[start : start + self._most])
+        self._link.send(Ready(order.number))
+
+    def finish(self) -> None:
+        """Wait until the files are written."""
+        if self._writing is not None:
+            self._writing.result()
 
     def _draw(self, tasks: Sequence[ImageTask], *, again: bool = False) -> None:
         started = time.monotonic()
@@ -156,8 +176,20 @@ class Drawer:
         # Only now, when the exception and all the memory that its frames hold are gone, is there something to clear.
         if trouble is not None:
             self._after(trouble, tasks, again=again)
-        for task, image in zip(tasks, images, strict=False):
-            self._keep(task, image, started)
+        if images:
+            self._hand_over(list(zip(tasks, images, strict=True)), started)
+
+    def _hand_over(self, drawn: Sequence[tuple[ImageTask, Image.Image]], started: float) -> None:
+        """Have the files written, after those before."""
+        self.finish()
+        self._link.look()
+        seconds, memory, kept = (time.monotonic() - started) / len(drawn), self._engine.memory(), []
+        for task, image in drawn:
+            if task.id in self._link.cancelled:
+                self._link.send(Cancelled(task.id))
+            else:
+                kept.append((task, image))
+        self._writing = self._disk.submit(self._keep, kept, seconds, memory)
 
     def _after(self, trouble: Failed, tasks: Sequence[ImageTask], *, again: bool) -> None:
         """What could not be drawn together is drawn one by one; what ran out of memory is tried once more with the cache cleared."""
@@ -173,19 +205,16 @@ class Drawer:
         else:
             self._link.send(trouble)
 
-    def _keep(self, task: ImageTask, image: Image.Image, started: float) -> None:
-        self._link.look()
-        if task.id in self._link.cancelled:
-            self._link.send(Cancelled(task.id))
-            return
-        try:
-            written = files.write(image, task, self._info)
-        except Exception as error:  # noqa: BLE001  the disk's refusal, or memory that a large picture's file does not find
-            self._link.send(self._trouble(error, task))
-            return
-        seconds = time.monotonic() - started
-        place = (written.path, written.sha256, written.thumbnail)
-        self._link.send(Drawn(task.id, *place, *image.size, task.seed, seconds, self._number, self._engine.memory()))
+    def _keep(self, drawn: Sequence[tuple[ImageTask, Image.Image]], seconds: float, memory: int) -> None:
+        """Write the files. In the thread beside."""
+        for task, image in drawn:
+            try:
+                written = files.write(image, task, self._info)
+            except Exception as error:  # noqa: BLE001  the disk's refusal, or memory that a large picture's file does not find
+                self._link.send(self._trouble(error, task))
+            else:
+                place = (written.path, written.sha256, written.thumbnail)
+                self._link.send(Drawn(task.id, *place, *image.size, task.seed, seconds, self._number, memory))
 
     def _ears(self, tasks: Sequence[ImageTask]) -> tuple:
         """The two functions that an engine is given: for its progress, and for whether to go on."""
@@ -204,7 +233,7 @@ class Drawer:
     def _trouble(self, error: Exception, task: ImageTask) -> Failed:
         if beyond_repair(error):
             log.error("ends: its GPU is in a state that only a new process cures", exc_info=error)
-            sys.exit(3)
+            os._exit(3)
         if out_of_memory(error):
             log.warning("out of memory: %s", reason(error))
             return Failed(task.id, "out_of_memory", {"device": str(self._device), "width": task.width, "height": task.height})

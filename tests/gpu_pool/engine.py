@@ -70,6 +70,8 @@ class TestingEngine:
                 self.die_at_fsync()
             case ["die-writing"]:
                 self.die_at_fsync()
+            case ["write-until", gate]:
+                self.hold_fsync(Path(gate))
             case ["hang"]:
                 time.sleep(3600)
             case ["memory", times] if self.failures < int(times):
@@ -110,6 +112,18 @@ class TestingEngine:
             os.kill(os.getpid(), signal.SIGKILL)
 
         os.fsync = last
+
+    def hold_fsync(self, gate: Path) -> None:
+        """Have the next file written take until *gate* appears."""
+        usual = os.fsync
+
+        def hold(descriptor: int) -> None:
+            os.fsync = usual
+            while not gate.exists():
+                time.sleep(0.01)
+            usual(descriptor)
+
+        os.fsync = hold
 
     def free(self) -> None:
         self.freed += 1

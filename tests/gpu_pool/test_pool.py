@@ -52,6 +52,39 @@ async def test_a_slow_picture_does_not_hold_up_what_waits(makes):
     assert (await slow).task_id == "slow"
 
 
+async def test_a_worker_draws_the_next_picture_while_it_writes_the_file_of_the_last(makes):
+    pool = await makes.pool()
+    await until_view(pool, lambda view: view.workers[0].state is WorkerState.IDLE)
+    one = pool.submit(makes.task("one", f"write-until {makes.gate()}"))
+    two = pool.submit(makes.task("two", f"until {makes.gate('drawn')}", seed=2))
+    three = pool.submit(makes.task("three", seed=3))
+    await until_view(pool, lambda view: (view.workers[0].task_id, view.workers[0].step) == ("two", 1))
+    assert (pool.view().running, pool.view().queued, one.done()) == (2, 1, False)
+    makes.gate("drawn").touch()
+    await until_view(pool, lambda view: view.workers[0].step == 2)
+    await asyncio.sleep(0.05)
+    assert makes.log.order() == ["one", "two"]  # the files of one picture at a time: no heap of them, however slow the disk
+    makes.gate().touch()
+    assert [drawn.task_id for drawn in await all_of([one, two, three])] == ["one", "two", "three"]
+    assert len(makes.pictures()) == 3
+    await until_view(pool, lambda view: view.workers[0].state is WorkerState.IDLE)
+
+
+async def test_a_picture_that_is_cancelled_while_it_is_written_is_there_and_the_next_one_is_drawn(makes):
+    pool = await makes.pool()
+    one = pool.submit(makes.task("one", f"write-until {makes.gate()}"))
+    two = pool.submit(makes.task("two", f"until {makes.gate('never')}"))
+    await until(lambda: makes.log.order() == ["one", "two"])
+    pool.cancel("one")
+    pool.cancel("two")
+    await until(two.done)
+    assert (two.exception().kind, one.done()) == ("cancelled", False)
+    three = pool.submit(makes.task("three"))
+    await until(lambda: makes.log.order() == ["one", "two", "three"])
+    makes.gate().touch()
+    assert [drawn.task_id for drawn in await all_of([one, three])] == ["one", "three"]
+
+
 async def test_progress_is_told_step_by_step(makes):
     pool = await makes.pool()
     heard = []

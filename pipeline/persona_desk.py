@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import logging
 import math
 import tempfile
 from collections.abc import Awaitable, Callable, Collection
@@ -27,12 +28,14 @@ from pipeline.formats.remarks import Remark
 from pipeline.jobs import Jobs
 from pipeline.stages import BY_KEY, LONGEST_WISH, STAGES, Stage, Wishes
 from pipeline.uploads import Picture, short
+from storage import images, personas
 from storage import jobs as journal
-from storage import personas
 from storage.clock import new_id, parse
 from storage.database import Store, Transaction
 from storage.files import Files
 from storage.personas import StageVersion
+
+log = logging.getLogger(__name__)
 
 LONGEST_EDIT = 200_000
 """Characters of a stage that an author may store."""
@@ -55,13 +58,16 @@ class Imported:
 
 
 class PersonaDesk:
-    """Part of the Studio, which makes it. *clean* takes a picture in (path, name); the rest are settings."""
+    """Part of the Studio, which makes it. *drawn* is the folder of pictures that were drawn, *clean* takes one in (path, name); the rest
+    are settings.
+    """
 
     def __init__(
         self,
         store: Store,
         jobs: Jobs,
         uploads: Files,
+        drawn: Path,
         clean: Callable[[Path, str], Awaitable[Picture]],
         *,
         order: str,
@@ -71,6 +77,7 @@ class PersonaDesk:
         self._store = store
         self._jobs = jobs
         self._uploads = uploads
+        self._drawn = drawn
         self._clean = clean
         self._order = order
         self._disclosure = disclosure
@@ -124,8 +131,31 @@ class PersonaDesk:
         return [{key: made[key] for key in shown} for made in await self._store.fetch(personas.versions, persona_id, stage)]
 
     async def delete(self, persona_id: str) -> None:
-        """Delete a persona with its stages, calendars and tweets. What was still to be done for it is taken out of its jobs first."""
-        await self._jobs.forget(persona_id, lambda tx: personas.delete(tx, persona_id))
+        """Delete a persona with its stages, calendars, tweets and pictures, and the picture it was made of unless another persona was made
+        of it too. What was still to be done for it is taken out of its jobs first.
+        """
+        drawn: list[str] = []
+        made_of: list[Picture] = []
+
+        def delete(tx: Transaction) -> None:
+            kept = persona_steps.picture_of(personas.get(tx, persona_id))
+            drawn[:] = images.of_persona_alone(tx, persona_id)
+            personas.delete(tx, persona_id)
+            made_of[:] = [kept] if kept and not personas.has_picture(tx, kept.thumb) else []
+
+        await self._jobs.forget(persona_id, delete)
+        await asyncio.to_thread(self._remove, drawn, made_of)
+
+    def _remove(self, drawn: Collection[str], made_of: Collection[Picture]) -> None:
+        """Remove files that nobody knows of any more. One that cannot be removed is in nobody's way."""
+        try:
+            for name in drawn:
+                (self._drawn / name).unlink(missing_ok=True)
+            for picture in made_of:
+                for name in (picture.kept, picture.seen, picture.thumb):
+                    self._uploads.remove(name)
+        except OSError as error:
+            log.warning("files of a deleted persona are left: %s", error)
 
     # By the writer
 

@@ -108,6 +108,7 @@ class Studio:
             self._store,
             self._jobs,
             self.uploads,
+            self.images,
             lambda path, name: self.add_picture(Upload(path, name)),
             order=settings.stage_order,
             disclosure=settings.disclosure,

@@ -54,8 +54,9 @@ async def clean(source: Path, name: str, files: Files, *, limit_mb: float, known
     shown = short(name)
     with await asyncio.to_thread(_opened, source, shown, limit_mb) as file:
         digest = await asyncio.to_thread(lambda: hashlib.file_digest(file, "sha256").hexdigest())
-        if known is not None and digest in known:
-            return known[digest]
+        before = known.get(digest) if known is not None else None
+        if before and files.has(before.kept):  # it goes with the last persona that was made of it
+            return before
         file.seek(0)
         report, pictures = await _decode(file, shown)
     kept, seen, thumb = await asyncio.to_thread(lambda: [files.add(content, "jpg") for content in pictures])

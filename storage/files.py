@@ -50,12 +50,19 @@ class Files:
             raise _explained(error, target) from error
         return name
 
+    def has(self, name: str) -> bool:
+        """Whether there is a file *name*."""
+        return _NAME.fullmatch(name) is not None and self._place(name).is_file()
+
+    def remove(self, name: str) -> None:
+        """Remove the file *name*; without one, nothing happens. Raises ``OSError`` where it cannot be removed."""
+        if _NAME.fullmatch(name):
+            self._place(name).unlink(missing_ok=True)
+
     def path(self, name: str) -> Path:
         """Where the file *name* is. Raises :class:`NotFoundError` for anything that is not a stored file's name."""
-        if _NAME.fullmatch(name):
-            place = self._place(name)
-            if place.is_file():
-                return place
+        if self.has(name):
+            return self._place(name)
         raise NotFoundError("There is no such file.")
 
     def _place(self, name: str) -> Path:

@@ -61,6 +61,18 @@ def save(tx: Transaction, new: NewImage, now: datetime, *, choose: bool = True) 
     return new.id
 
 
+def of_persona_alone(db: Database, persona_id: str) -> list[str]:
+    """The names of files that hold pictures of this persona and of nobody else: what is alike has the same file."""
+    found = rows(
+        db,
+        """SELECT DISTINCT file, thumbnail FROM images WHERE persona_id = ?
+           AND file NOT IN (SELECT file FROM images WHERE persona_id IS NOT ?)""",
+        persona_id,
+        persona_id,
+    )
+    return [name for image in found for name in (image["file"], image["thumbnail"])]
+
+
 def choose(tx: Transaction, image_id: str) -> None:
     """Make it its tweet's chosen one. Raises :class:`NotFoundError` for one that is not there, or belongs to no tweet."""
     found = get(tx, image_id)

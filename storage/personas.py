@@ -118,6 +118,11 @@ def keep_card(tx: Transaction, persona_id: str, kind: str, card: dict[str, Any],
 # Reads
 
 
+def has_picture(db: Database, thumb: str) -> bool:
+    """Whether there is a persona whose picture has this thumbnail."""
+    return row(db, "SELECT 1 FROM personas WHERE picture = ? LIMIT 1", thumb) is not None
+
+
 def of_file(db: Database, digest: str) -> list[str]:
     """The personas that were made of the file with this hash, newest first."""
     return [found["id"] for found in rows(db, "SELECT id FROM personas WHERE options ->> '$.file' = ? ORDER BY id DESC", digest)]

@@ -19,7 +19,7 @@ from pipeline.formats import cards, cards_in
 from pipeline.formats.png_chunks import read_texts
 from pipeline.stages import STAGES, Wishes
 from pipeline.studio import Upload
-from storage import personas
+from storage import images, personas
 from storage.database import rows
 
 KEYS = [stage.key for stage in STAGES]
@@ -49,6 +49,10 @@ def whole(tmp_path):
 
 async def stages_of(studio, persona_id) -> dict[str, dict]:
     return {stage["key"]: stage for stage in (await studio.persona(persona_id))["stages"]}
+
+
+def stored(folder) -> list[str]:
+    return sorted(path.name for path in folder.rglob("*") if path.is_file())
 
 
 async def stale_in(studio, persona_id) -> list[str]:
@@ -306,6 +310,53 @@ async def test_a_deleted_persona_leaves_nothing_and_its_job_ends(open_studio, wh
         assert not studio._store.read(rows, "SELECT 1 FROM stages WHERE persona_id = ?", persona_id)
         assert not await studio.resume(job_id)
         assert [row["id"] for row in await studio.people.page()] == [other]
+
+
+async def test_the_picture_goes_with_the_last_persona_that_was_made_of_it(open_studio, writer_url, tmp_path):
+    async with open_studio(writer_url) as studio:
+        picture = tmp_path / "p.png"
+        pictures.scene().resize((2000, 1500)).save(picture)
+        upload = Upload(picture, "p.png")
+        found = await studio.add_picture(upload)
+        _, (one, two) = await studio.create_personas([(upload, found)] * 2, Wishes())
+        kept = stored(studio.uploads.folder)
+        assert len(kept) == 3
+        await studio.people.delete(one)
+        assert stored(studio.uploads.folder) == kept
+        await studio.people.delete(two)
+        assert stored(studio.uploads.folder) == []
+        assert await studio.add_picture(upload) == found  # the same again, which need not be decoded where it is still there
+        assert stored(studio.uploads.folder) == kept
+
+
+async def test_drawn_pictures_go_with_the_persona_and_those_of_others_stay(open_studio, writer_url):
+    async with open_studio(writer_url) as studio:
+        people = [(await studio.people.import_file(json.dumps(card()).encode(), "x.json")).persona_id for _ in range(2)]
+        studio.images.mkdir()
+        for number, (whose, name) in enumerate([(0, "mine"), (0, "alike"), (1, "alike"), (1, "theirs"), (None, "free")]):
+            persona_id = None if whose is None else people[whose]
+            row = images.NewImage(None, f"{number}", f"{name}.png", f"{name}.webp", 64, 64, 1, "preview", 0.1, 0, {}, persona_id=persona_id)
+            await studio._store.write(images.save, row, datetime.now(UTC))
+            for file in (row.file, row.thumbnail):
+                (studio.images / file).write_bytes(b"x")
+        (studio.images / "mine.webp").unlink()  # somebody has tidied up by hand
+        await studio.people.delete(people[0])
+        assert stored(studio.images) == ["alike.png", "alike.webp", "free.png", "free.webp", "theirs.png", "theirs.webp"]
+        await studio.people.delete(people[1])
+        assert stored(studio.images) == ["free.png", "free.webp"]
+
+
+async def test_a_file_that_cannot_be_removed_does_not_keep_the_persona(open_studio, whole, writer_url, caplog):
+    async with open_studio(writer_url) as studio:
+        persona_id = await whole(studio)
+        place = studio.uploads.path(stored(studio.uploads.folder)[0])
+        place.unlink()
+        place.mkdir()
+        (place / "in the way").touch()
+        await studio.people.delete(persona_id)
+        with pytest.raises(NotFoundError):
+            await studio.persona(persona_id)
+    assert "files of a deleted persona are left" in caplog.text
 
 
 async def test_a_batch_goes_on_without_the_one_that_was_deleted(open_studio, offline_server, tmp_path):

@@ -45,6 +45,8 @@ class Entry:
     seat: Seat | None = None
     deaths: int = 0
     hangs: int = 0
+    suspect: bool = False
+    """It was there when a worker died."""
     cancelled: bool = False
     step: int = 0
 
@@ -172,7 +174,7 @@ class Pool:
             # Batches grow only once every worker has something to do.
             share = math.ceil(len(self._queue) / len(free))
             entries, seat = self._queue.take(min(self.engine.batch, share)), free.pop(0)
-            if seat.entries and any(entry.deaths for entry in entries):  # a suspect is drawn alone, and nobody is idle just now
+            if seat.entries and any(entry.suspect for entry in entries):  # a suspect is drawn alone, and nobody is idle just now
                 for entry in reversed(entries):
                     self._queue.add_front(entry)
                 break
@@ -201,9 +203,11 @@ class Pool:
 
     def bereaved(self, seat: Seat, how: str, limit: float | None) -> None:
         """The worker of *seat* died while it drew: its tasks are drawn again, before all others, unless they are to blame."""
+        blamed, there = seat.suspects()
         for entry in reversed(list(seat.entries.values())):
-            entry.deaths += 1
-            entry.hangs += limit is not None
+            entry.suspect |= entry in there
+            entry.deaths += entry in blamed
+            entry.hangs += entry in blamed and limit is not None
             if entry.cancelled or self._stopping:
                 self._settle(entry, PoolError("cancelled" if entry.cancelled else "stopped"))
             elif entry.deaths >= DEATHS:

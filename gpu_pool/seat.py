@@ -16,6 +16,7 @@ from gpu_pool.devices import Device
 from gpu_pool.problems import PoolError, reason
 from gpu_pool.process import Ending, Life
 from gpu_pool.tasks import (
+    Begun,
     Draw,
     EngineInfo,
     EngineSpec,
@@ -63,7 +64,9 @@ class Seat:
         self.since = time.monotonic()
         self.entries: dict[str, Entry] = {}
         self._orders = 0
-        """How many the worker was given; the last of them is the one it is at."""
+        self._newest: Sequence[Entry] = ()
+        """How many orders the worker was given, and what the last of them was about."""
+        self._begun = False
         self._only_writes = False
         self.trouble: PoolError | None = None
         self._spec = spec
@@ -103,7 +106,14 @@ class Seat:
         What was there when a worker died is a suspect, though, and is alone with its worker from then on: the next death says who it was.
         """
         writes = self.state is WorkerState.BUSY and self._only_writes
-        return self.state is WorkerState.IDLE or (writes and not any(entry.deaths for entry in self.entries.values()))
+        return self.state is WorkerState.IDLE or (writes and not any(entry.suspect for entry in self.entries.values()))
+
+    def suspects(self) -> tuple[list[Entry], list[Entry]]:
+        """When the worker dies: those whose fault it is taken to be, and those that were there. What it had not begun was not there, and is
+        no suspect. It is the fault of what was being drawn, or of what was being written where nothing was.
+        """
+        there = [entry for entry in self.entries.values() if self._begun or entry not in self._newest]
+        return [entry for entry in there if entry in self._newest] or there, there
 
     def take(self, entries: Sequence[Entry], *, allow: float) -> None:
         """Give *entries* to the worker, which is free and has *allow* seconds for them."""
@@ -111,7 +121,8 @@ class Seat:
         for entry in entries:
             entry.seat = self
         self._orders += 1
-        self._only_writes = False
+        self._newest = entries
+        self._begun = self._only_writes = False
         self._become(WorkerState.BUSY)
         if self._life is not None:
             self._life.allow(allow)
@@ -232,6 +243,8 @@ class Seat:
             )
             self.rest()
             self._pool.dispatch()
+        elif isinstance(message, Begun):
+            self._begun = True
         elif isinstance(message, Ready):
             if message.number == self._orders:  # else it has been given more since its last picture was written
                 self._only_writes = True

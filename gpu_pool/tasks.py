@@ -169,6 +169,13 @@ class Drawn:
 
 
 @dataclass(frozen=True)
+class Begun:
+    """The :class:`Draw` with this number has arrived and is begun."""
+
+    number: int
+
+
+@dataclass(frozen=True)
 class Ready:
     """Nothing is left to be drawn of the :class:`Draw` with this number; the last of its files may still be on their way to the disk."""
 

@@ -25,6 +25,7 @@ from gpu_pool.devices import Device
 from gpu_pool.engines.base import Engine, Interrupted, beyond_repair, out_of_memory
 from gpu_pool.problems import PoolError, reason
 from gpu_pool.tasks import (
+    Begun,
     Cancel,
     Cancelled,
     Draw,
@@ -153,6 +154,7 @@ class Drawer:
 
     def draw(self, order: Draw) -> None:
         self._link.cancelled.clear()
+        self._link.send(Begun(order.number))
         for start in range(0, len(order.tasks), self._most):
             self._draw(order.tasks[start : start + self._most])
         self._link.send(Ready(order.number))

@@ -42,39 +42,58 @@ _DENSE = regex.compile(r"[\p{Han}\p{Hiragana}\p{Katakana}\p{Hangul}]")
 
 
 class Fingerprints:
-    """The texts of one persona, by id."""
+    """The texts of one persona, by id.
+
+    The index holds places in the order in which texts came: a number where there is one, as nearly everywhere, else a list. A list for
+    each of a text's hundred marks would be a hundred objects for Python's garbage collector to walk through, again and again.
+    """
 
     def __init__(self) -> None:
         self._hashes: dict[str, array[int]] = {}
-        self._index: dict[int, list[str]] = {}
+        self._places: dict[str, int] = {}
+        self._ids: list[str] = []
+        self._index: dict[int, int | list[int]] = {}
 
     def __len__(self) -> int:
         return len(self._hashes)
 
     def add(self, text_id: str, text: str) -> None:
         """Remember *text*; it takes the place of what was known under this id."""
+        place = self._places.setdefault(text_id, len(self._ids))
+        if place == len(self._ids):
+            self._ids.append(text_id)
         for mark in _marks(self._hashes.get(text_id, array("I"))):
-            self._index[mark] = [other for other in self._index[mark] if other != text_id]
+            self._index[mark] = [other for other in self._found_by(mark) if other != place]
         hashes = self._hashes[text_id] = _hashes(_plain(text))
         for mark in _marks(hashes):
-            ids = self._index.setdefault(mark, [])
-            ids.append(text_id)
-            del ids[:-CROWDED]
+            places = self._index.setdefault(mark, place)
+            if isinstance(places, list):
+                places.append(place)
+                del places[:-CROWDED]
+            elif places != place:
+                self._index[mark] = [places, place]
 
     def nearest(self, text: str, *, but: str = "") -> tuple[str, float] | None:
         """The id of the most similar text that is :data:`SIMILAR` at least, and how similar it is (0 to 1); *but* does not count."""
         hashes = _hashes(_plain(text))
-        known = (self._index.get(mark) for mark in _marks(hashes))
-        rarest = sorted((ids for ids in known if ids and ids != [but]), key=len)[:RAREST]
-        shared = Counter(text_id for ids in rarest for text_id in ids)
-        del shared[but]
+        itself = self._places.get(but, -1)
+        known = map(self._found_by, _marks(hashes))
+        rarest = sorted((places for places in known if places and places != [itself]), key=len)[:RAREST]
+        shared = Counter(place for places in rarest for place in places)
+        del shared[itself]
         best, found = SIMILAR * 100, None
-        for text_id, _ in shared.most_common(CANDIDATES):
+        for place, _ in shared.most_common(CANDIDATES):
+            text_id = self._ids[place]
             # Of two sorted lists without repetitions, the longest common subsequence is what both hold: this is Dice's coefficient.
             score = fuzz.ratio(hashes, self._hashes[text_id], score_cutoff=best)
             if score > best or (found is None and score):
                 best, found = score, text_id
         return (found, best / 100) if found else None
+
+    def _found_by(self, mark: int) -> list[int]:
+        """The places of the texts that have this mark."""
+        places = self._index.get(mark, [])
+        return places if isinstance(places, list) else [places]
 
 
 def _plain(text: str) -> str:

@@ -105,7 +105,9 @@ def _account(answer: type[BaseModel], results: Iterable[object]) -> Account:
 
 async def serve(release: str, heat: Callable[[], Awaitable[Account]], before: Callable[[], Awaitable[None]] | None = None) -> None:
     """Say ``ready`` with the *release* that was started, then run heats. *before* makes one ready while the clock stands."""
-    gc.freeze()  # as Persona Studio's own entries do; so nobody's CPU goes into collecting garbage among imports and questions
+    # As Persona Studio's own entries do; so nobody's CPU goes into collecting garbage among imports and questions.
+    gc.freeze()
+    gc.set_threshold(5_000, 10, 10)
     _say({"ready": release})
     while await asyncio.to_thread(sys.stdin.readline):
         if before:

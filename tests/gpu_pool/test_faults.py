@@ -102,6 +102,18 @@ async def test_what_a_poison_task_left_half_written_is_removed(makes):
     await until(lambda: not list((makes.folder / "images").iterdir()))
 
 
+async def test_a_poison_task_does_not_take_those_with_it_that_were_drawn_together_with_it(makes):
+    pool = await makes.pool(1, batch=3)
+    first = pool.submit(makes.task("first", f"until {makes.gate()}"))
+    await until(lambda: makes.log.order() == ["first"])
+    futures = [pool.submit(makes.task(name, prompt)) for name, prompt in (("a", "draw"), ("poison", "die"), ("b", "draw"))]
+    makes.gate().touch()
+    a, poison, b = await all_of(futures)
+    await first
+    assert (a.task_id, poison.kind, b.task_id) == ("a", "poison", "b")
+    assert makes.log.order().count("poison") == 3
+
+
 async def test_who_is_written_when_a_poison_task_is_drawn_is_drawn_once_more_and_not_blamed(makes):
     pool = await makes.pool()
     futures = []

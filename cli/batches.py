@@ -68,34 +68,36 @@ class Batches:
         taken: set[str] = set()
         room = asyncio.Semaphore(FILES_AT_ONCE)
 
-        async def take_in(source: Source) -> Ready | Failure:
+        async def take_in(source: Source) -> Ready | None:
             async with room:
                 return await self._take_in(source, taken)
 
-        ready: list[Ready] = []
-        for found in await asyncio.gather(*map(take_in, sources)):
-            if isinstance(found, Ready):
-                ready.append(found)
-            else:
-                self._session.fail(found)
+        under_way = [asyncio.create_task(take_in(source)) for source in sources]
+        try:
+            ready = [found for found in await asyncio.gather(*under_way) if found]
+        finally:
+            for task in under_way:
+                task.cancel()
         if ready:
             await self._session.begin(self._start(order, ready))
 
-    async def _take_in(self, source: Source, taken: set[str]) -> Ready | Failure:
-        files, kind = self._session.studio.files, "persona"
+    async def _take_in(self, source: Source, taken: set[str]) -> Ready | None:
+        files, kind = self._session.studio.files, "calendar file"
         try:
+            # The calendar first: a persona is taken in, and taken from others, only where it can be used.
+            calendar = await files.read_calendar(await self._read(source.calendar), source.calendar.name) if source.calendar else None
+            kind = "persona"
             persona = await files.persona(await self._read(source.persona), source.persona.name, taken)
             self._remark(source.persona, persona.remarks)
-            kind = "calendar file"
             calendar_id = None
-            if source.calendar:
-                content = await self._read(source.calendar)
-                calendar_id, remarks = await files.calendar(persona.persona_id, content, source.calendar.name)
-                self._remark(source.calendar, remarks)
+            if source.calendar and calendar:
+                calendar_id = await files.keep_calendar(persona.persona_id, calendar, source.calendar.name)
+                self._remark(source.calendar, calendar.remarks)
         except StorageError:
             raise
         except StudioError as error:
-            return Failure(persona=source.label, reason=str(error), kind=kind)
+            self._session.fail(Failure(persona=source.label, reason=str(error), kind=kind))
+            return None
         return Ready(source, persona.persona_id, calendar_id)
 
     async def _read(self, path: Path) -> bytes:

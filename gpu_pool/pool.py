@@ -28,6 +28,8 @@ log = logging.getLogger(__name__)
 
 DEATHS = 3
 """Workers that may die while they draw one task, before it is given up."""
+GIVEN = 20
+"""Workers that may be given one task: whoever dies before it has begun blames nobody, and that must end too."""
 MOST_BYTES = 120_000
 """Bytes that are handed to a worker at once. A pipe holds more, so that the event loop never waits for a worker to read."""
 REMEMBERED = 60
@@ -45,6 +47,7 @@ class Entry:
     seat: Seat | None = None
     deaths: int = 0
     hangs: int = 0
+    given: int = 0
     suspect: bool = False
     """It was there when a worker died."""
     cancelled: bool = False
@@ -211,10 +214,11 @@ class Pool:
             entry.hangs += entry in blamed and limit is not None
             if entry.cancelled or self._stopping:
                 self._settle(entry, PoolError("cancelled" if entry.cancelled else "stopped"))
-            elif entry.deaths >= DEATHS:
+            elif entry.deaths >= DEATHS or entry.given >= GIVEN:
                 self._thread.submit(files.unfinished(entry.task).unlink, missing_ok=True)
                 every_time = limit is not None and entry.hangs == entry.deaths
-                self._settle(entry, PoolError("timeout" if every_time else "poison", times=entry.deaths, how=how, seconds=limit or 0))
+                times = entry.deaths if entry.deaths >= DEATHS else entry.given
+                self._settle(entry, PoolError("timeout" if every_time else "poison", times=times, how=how, seconds=limit or 0))
             else:
                 log.warning("%s is drawn again: worker %d died of %s", entry.task.id, seat.number, how)
                 seat.drop(entry)
@@ -224,6 +228,7 @@ class Pool:
     def _hand(self, seat: Seat, entries: list[Entry]) -> None:
         seat.take(entries, allow=self._task_timeout * len(entries))
         for entry in entries:
+            entry.given += 1
             entry.step = 0
             self._publish(Progress(entry.task.id, 0, entry.task.steps, seat.number))
 

@@ -152,8 +152,8 @@ class Progress:
 class Drawn:
     """A picture that is on the disk. *width* and *height* are what was drawn: a model may need multiples of 8 or 16.
 
-    *seconds* is what drawing it took (its share of what was drawn together), *memory* the most bytes that the worker has held so far (of
-    the GPU, or of main memory).
+    *seconds* is how long the worker was at it until it could take the next (its share of what was drawn together), *memory* the most
+    bytes that the worker has held so far (of the GPU, or of main memory).
     """
 
     task_id: str

@@ -89,14 +89,14 @@ class Link:
 
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
-        self._sending = threading.RLock()
+        self.sending = threading.RLock()
         """An engine's threads may log, and so may whatever is cleared away while a message is made."""
         self.cancelled: set[str] = set()
         self.on_gone: Callable[[], None] = lambda: None
 
     def send(self, message: object) -> None:
         try:
-            with self._sending:
+            with self.sending:
                 self._connection.send(message)
         except OSError:
             os._exit(0)
@@ -121,9 +121,13 @@ class LogToPool(logging.Handler):
     """Tells the pool what is logged here: its process writes it where it writes its own lines, and knows what must not stand in them."""
 
     def __init__(self, link: Link) -> None:
-        super().__init__()
         self._link = link
+        super().__init__()
         self._plain = logging.Formatter()
+
+    def createLock(self) -> None:  # noqa: N802  logging's name
+        """One lock for both: with two, a thread that logs and one that sends could wait for each other."""
+        self.lock = self._link.sending  # pyright: ignore[reportAttributeAccessIssue]  it says None, and is a lock
 
     def emit(self, record: logging.LogRecord) -> None:
         try:
@@ -155,8 +159,10 @@ class Drawer:
     def draw(self, order: Draw) -> None:
         self._link.cancelled.clear()
         self._link.send(Begun(order.number))
-        for start in range(0, len(order.tasks), self._most):
-            self._draw(order.tasks[start : start + self._most])
+        rest = order.tasks
+        while rest:
+            now, rest = rest[: self._most], rest[self._most :]  # how many that is may change with every drawing
+            self._draw(now)
         self._link.send(Ready(order.number))
 
     def finish(self) -> None:

@@ -55,6 +55,14 @@ class CalendarFile:
     remarks: tuple[str, ...] = ()
 
 
+@dataclass(frozen=True)
+class Days:
+    """A calendar as it was read, and what was put right."""
+
+    body: dict[str, Any]
+    remarks: tuple[str, ...] = ()
+
+
 class JobFiles:
     """Part of the Studio, which makes it."""
 
@@ -97,11 +105,15 @@ class JobFiles:
             return []
         return [persona_id] if exported[1] == content else []
 
-    async def calendar(self, persona_id: str, content: bytes, name: str) -> tuple[str, tuple[str, ...]]:
-        """Keep the calendar in a file that the author calls *name*. Returns its id, and what was put right. Raises :class:`UploadError`."""
+    async def read_calendar(self, content: bytes, name: str) -> Days:
+        """The calendar in a file that the author calls *name*. Raises :class:`UploadError`."""
         body, remarks = await asyncio.to_thread(calendars.read_calendar, content, name)
-        new = calendar_table.NewCalendar(persona_id, name, "upload", body)
-        return await self._store.write(calendar_table.save, new_id(), new, datetime.now(UTC)), _texts(remarks)
+        return Days(body, _texts(remarks))
+
+    async def keep_calendar(self, persona_id: str, days: Days, name: str) -> str:
+        """Keep a calendar that was read. Returns its id."""
+        new = calendar_table.NewCalendar(persona_id, name, "upload", days.body)
+        return await self._store.write(calendar_table.save, new_id(), new, datetime.now(UTC))
 
     # What comes out
 

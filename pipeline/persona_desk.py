@@ -11,9 +11,10 @@ import json
 import logging
 import math
 import tempfile
-from collections.abc import Awaitable, Callable, Collection
+from collections.abc import Awaitable, Callable, Collection, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
 from io import BytesIO
 from pathlib import Path
 from typing import Any
@@ -27,7 +28,7 @@ from pipeline.formats.json_in import problem_of
 from pipeline.formats.remarks import Remark
 from pipeline.jobs import Jobs
 from pipeline.stages import BY_KEY, LONGEST_WISH, STAGES, Stage, Wishes
-from pipeline.uploads import Picture, short
+from pipeline.uploads import GONE, Picture, short
 from storage import images, personas
 from storage import jobs as journal
 from storage.clock import new_id, parse
@@ -135,27 +136,29 @@ class PersonaDesk:
         of it too. What was still to be done for it is taken out of its jobs first.
         """
         drawn: list[str] = []
-        made_of: list[Picture] = []
+        made_of: list[str] = []
 
         def delete(tx: Transaction) -> None:
-            kept = persona_steps.picture_of(personas.get(tx, persona_id))
-            drawn[:] = images.of_persona_alone(tx, persona_id)
+            picture = persona_steps.picture_of(personas.get(tx, persona_id))
+            drawn[:] = images.files_of(tx, persona_id)
+            made_of[:] = picture.files if picture else []
             personas.delete(tx, persona_id)
-            made_of[:] = [kept] if kept and not personas.has_picture(tx, kept.thumb) else []
 
         await self._jobs.forget(persona_id, delete)
-        await asyncio.to_thread(self._remove, drawn, made_of)
+        await self._store.write(self._remove, drawn, made_of)
 
-    def _remove(self, drawn: Collection[str], made_of: Collection[Picture]) -> None:
-        """Remove files that nobody knows of any more. One that cannot be removed is in nobody's way."""
-        try:
-            for name in drawn:
-                (self._drawn / name).unlink(missing_ok=True)
-            for picture in made_of:
-                for name in (picture.kept, picture.seen, picture.thumb):
-                    self._uploads.remove(name)
-        except OSError as error:
-            log.warning("files of a deleted persona are left: %s", error)
+    def _remove(self, tx: Transaction, drawn: Sequence[str], made_of: Sequence[str]) -> None:
+        """Remove those of the files that nobody knows of any more. In a transaction, so that nobody comes to know of one meanwhile; after
+        the one that deleted, which cannot be taken back then. A file that cannot be removed is in nobody's way.
+        """
+        uses = personas.pictures_in_use(tx, made_of), images.in_use(tx, drawn)
+        removals = [partial(self._uploads.remove, name) for name in made_of if name not in uses[0]]
+        removals += [partial((self._drawn / name).unlink, missing_ok=True) for name in drawn if name not in uses[1]]
+        for remove in removals:
+            try:
+                remove()
+            except OSError as error:
+                log.warning("a file of a deleted persona is left: %s", error)
 
     # By the writer
 
@@ -263,6 +266,8 @@ class PersonaDesk:
         made = _first_versions(persona_id, read.outputs)
 
         def save(tx: Transaction) -> str:
+            if picture and picture.gone(self._uploads):
+                raise UploadError(GONE, name=shown)
             called, thumb = stages_in.shown_name(found.card["data"]["name"]), picture.thumb if picture else None
             personas.create(tx, persona_id, name=called, language=read.language, picture=thumb, options=options, job_id=None, now=now)
             personas.keep_card(tx, persona_id, found.kind, found.card, now)

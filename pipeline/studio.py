@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from config import Settings
-from errors import ConflictError, StudioError
+from errors import ConflictError, StudioError, UploadError
 from gpu_pool.tasks import ALIVE, PoolView
 from pipeline import live, persona_steps, picture_steps, tweet_desk, tweet_steps, uploads, views
 from pipeline.drawing import Drawing
@@ -214,11 +214,15 @@ class Studio:
         """
         if wishes.temperature is None:
             wishes = replace(wishes, temperature=self.settings.temperature)
+        # It may have been a while since they were added.
+        pictures = [(upload, await self.add_picture(upload) if found.gone(self.uploads) else found) for upload, found in pictures]
         ids = [new_id() for _ in pictures]
         names = [_stem(upload.name) for upload, _ in pictures]
 
         def create(tx: Transaction, job_id: str) -> None:
             for persona_id, name, (upload, picture) in zip(ids, names, pictures, strict=True):
+                if picture.gone(self.uploads):
+                    raise UploadError(uploads.GONE, name=upload.name)
                 personas.create(
                     tx,
                     persona_id,

@@ -45,6 +45,15 @@ class Picture:
     width: int
     height: int
 
+    @property
+    def files(self) -> list[str]:
+        """The names of all three; the same file may be several of them."""
+        return list(dict.fromkeys((self.kept, self.seen, self.thumb)))
+
+    def gone(self, folder: Files) -> bool:
+        """Whether the files were removed with a persona that was made of the same picture."""
+        return not all(map(folder.has, self.files))
+
 
 async def clean(source: Path, name: str, files: Files, *, limit_mb: float, known: MutableMapping[str, Picture] | None = None) -> Picture:
     """Check and store the picture at *source*; *name* is what the user calls it. What is in *known* (by content) is not decoded again.
@@ -55,7 +64,7 @@ async def clean(source: Path, name: str, files: Files, *, limit_mb: float, known
     with await asyncio.to_thread(_opened, source, shown, limit_mb) as file:
         digest = await asyncio.to_thread(lambda: hashlib.file_digest(file, "sha256").hexdigest())
         before = known.get(digest) if known is not None else None
-        if before and files.has(before.kept):  # it goes with the last persona that was made of it
+        if before and not before.gone(files):
             return before
         file.seek(0)
         report, pictures = await _decode(file, shown)
@@ -129,6 +138,7 @@ def _how_it_died(status: int | None, complaint: bytes) -> str:
     return "decoder"
 
 
+GONE = "{name} was removed just now, with a persona that was made of the same picture. Choose it again."
 _PROBLEMS = {
     "kind": "{name} is not a picture that can be used here. Use PNG, JPEG or WebP.",
     "broken": "{name} cannot be decoded: it is damaged, cut off or not what it claims to be.",

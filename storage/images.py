@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -61,16 +61,17 @@ def save(tx: Transaction, new: NewImage, now: datetime, *, choose: bool = True) 
     return new.id
 
 
-def of_persona_alone(db: Database, persona_id: str) -> list[str]:
-    """The names of files that hold pictures of this persona and of nobody else: what is alike has the same file."""
-    found = rows(
-        db,
-        """SELECT DISTINCT file, thumbnail FROM images WHERE persona_id = ?
-           AND file NOT IN (SELECT file FROM images WHERE persona_id IS NOT ?)""",
-        persona_id,
-        persona_id,
-    )
+def files_of(db: Database, persona_id: str) -> list[str]:
+    """The files of a persona's pictures and of their thumbnails."""
+    found = rows(db, "SELECT DISTINCT file, thumbnail FROM images WHERE persona_id = ?", persona_id)
     return [name for image in found for name in (image["file"], image["thumbnail"])]
+
+
+def in_use(db: Database, names: Sequence[str]) -> set[str]:
+    """Those of these files that some picture's row names: what is alike has the same file."""
+    sql = """WITH wanted AS (SELECT value AS name FROM json_each(?))
+             SELECT file, thumbnail FROM images WHERE file IN (SELECT name FROM wanted) OR thumbnail IN (SELECT name FROM wanted)"""
+    return {name for image in rows(db, sql, json.dumps(names)) for name in (image["file"], image["thumbnail"])}
 
 
 def choose(tx: Transaction, image_id: str) -> None:

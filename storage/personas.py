@@ -118,9 +118,15 @@ def keep_card(tx: Transaction, persona_id: str, kind: str, card: dict[str, Any],
 # Reads
 
 
-def has_picture(db: Database, thumb: str) -> bool:
-    """Whether there is a persona whose picture has this thumbnail."""
-    return row(db, "SELECT 1 FROM personas WHERE picture = ? LIMIT 1", thumb) is not None
+def pictures_in_use(db: Database, names: Sequence[str]) -> set[str]:
+    """Those of these uploaded files that some persona was made of."""
+    found = rows(
+        db,
+        """SELECT name.value AS name FROM json_each(?) AS name WHERE EXISTS (SELECT 1 FROM personas WHERE
+           name.value IN (options ->> '$.picture.kept', options ->> '$.picture.seen', options ->> '$.picture.thumb'))""",
+        json.dumps(names),
+    )
+    return {file["name"] for file in found}
 
 
 def of_file(db: Database, digest: str) -> list[str]:

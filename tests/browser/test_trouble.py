@@ -9,6 +9,7 @@ import pytest
 
 from storage import personas
 from storage.database import Store
+from tests.shell import until
 
 from .conftest import SAMPLES, choose, states, wait_until_written
 
@@ -23,6 +24,7 @@ def test_a_refused_stage_is_shown_with_the_servers_words_and_can_be_tried_again(
     choose(page, SAMPLES / "night-baker.jpg")
     page.click("#generate")
     page.wait_for_selector("#stage-core.done")
+    until(lambda: writer.stats()["requests"] == 6)  # all but the last stage are being written
     writer.behave(faults={"refusal": 1})
     page.wait_for_selector(".summary .chip.partial")
     assert {stage for stage, state in states(page).items() if state != "done"} == {"examples"}

@@ -58,7 +58,7 @@ class TestingEngine:
         self.steps(tasks[0], report, cancelled)
         return [Image.new("RGB", (task.width, task.height), (task.seed % 256, len(task.prompt) % 256, 90)) for task in tasks]
 
-    def obey(self, order: list[str], together: int) -> None:  # noqa: C901  one case an order
+    def obey(self, order: list[str], together: int) -> None:  # noqa: C901, PLR0912  one case an order
         match order:
             case ["die"]:
                 os.kill(os.getpid(), signal.SIGKILL)
@@ -76,6 +76,8 @@ class TestingEngine:
                 time.sleep(3600)
             case ["memory", times] if self.failures < int(times):
                 self.failures += 1
+                raise OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB.")
+            case ["fits", most] if together > int(most):
                 raise OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB.")
             case ["alone"] if together > 1:
                 raise OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB.")

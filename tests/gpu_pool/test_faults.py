@@ -185,6 +185,35 @@ async def test_a_batch_that_does_not_fit_is_drawn_in_smaller_ones(makes):
     assert [line.rpartition(" by")[0] for line in makes.log.lines("draw")[1:]] == ["draw a of 2", "draw a of 1", "draw b of 1"]
 
 
+async def test_a_batch_is_drawn_to_its_end_when_less_and_less_fits(makes):
+    pool = await makes.pool(1, batch=8)
+    for fits in (4, 2):
+        first = pool.submit(makes.task(f"first of {fits}", f"until {makes.gate(str(fits))}"))
+        await until(lambda fits=fits: makes.log.lines(f"draw first of {fits}"))
+        eight = [pool.submit(makes.task(f"{fits}-{number}", f"fits {fits}")) for number in range(8)]
+        makes.gate(str(fits)).touch()
+        assert len([drawn.path for drawn in await all_of([first, *eight])]) == 9
+    assert pool.view().workers[0].restarts == 0
+    assert len(makes.log.lines("load")) == 1
+
+
+class Unreadable(str):
+    """Travels into a pipe and not out of it."""
+
+    __slots__ = ()
+
+    def __reduce__(self):
+        return (exec, ("raise RuntimeError('cannot be read')",))
+
+
+async def test_a_task_that_kills_workers_before_they_begin_is_given_up_too(makes):
+    pool = await makes.pool()
+    with pytest.raises(PoolError) as caught:
+        await pool.submit(makes.task("one", Unreadable("draw")))
+    assert caught.value.kind == "poison"
+    assert (await pool.submit(makes.task("two"))).path.exists()
+
+
 async def test_one_bad_task_of_a_batch_fails_alone(makes):
     pool = await makes.pool(1, batch=2)
     first = pool.submit(makes.task("first", f"until {makes.gate()}"))

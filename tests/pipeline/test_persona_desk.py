@@ -356,7 +356,21 @@ async def test_a_file_that_cannot_be_removed_does_not_keep_the_persona(open_stud
         await studio.people.delete(persona_id)
         with pytest.raises(NotFoundError):
             await studio.persona(persona_id)
-    assert "files of a deleted persona are left" in caplog.text
+        assert len(stored(studio.uploads.folder)) == 1  # the one in the way; the others are gone
+    assert "a file of a deleted persona is left" in caplog.text
+
+
+async def test_a_picture_that_went_with_another_persona_meanwhile_is_taken_in_again(open_studio, writer_url, tmp_path):
+    async with open_studio(writer_url) as studio:
+        picture = tmp_path / "p.png"
+        pictures.scene().save(picture)
+        upload = Upload(picture, "p.png")
+        found = await studio.add_picture(upload)
+        _, (one,) = await studio.create_personas([(upload, found)], Wishes())
+        await studio.people.delete(one)
+        job_id, (two,) = await studio.create_personas([(upload, found)], Wishes())  # as a command does that decodes many first
+        await end_of(studio, job_id)
+        assert (await studio.persona(two))["status"] == "complete"
 
 
 async def test_a_batch_goes_on_without_the_one_that_was_deleted(open_studio, offline_server, tmp_path):

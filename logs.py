@@ -68,6 +68,12 @@ def keep_out(secrets: Iterable[str] = ()) -> None:
     logging.setLogRecordFactory(Redaction(secrets))
 
 
+def redacted(text: str) -> str:
+    """*text* as it may stand in a log: for sentences that are kept elsewhere and hold what others have said."""
+    factory = logging.getLogRecordFactory()
+    return (factory if isinstance(factory, Redaction) else Redaction()).redact(text)
+
+
 def to_stderr() -> None:
     """Write what is logged, but what libraries say of each request, to stderr."""
     logging.basicConfig(level=logging.INFO, format=FORMAT, datefmt=TIME)

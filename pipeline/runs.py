@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, TypeVar
 
+import logs
 from errors import NotFoundError, StudioError
 from pipeline.events import Event, Hub
 from pipeline.graph import Graph
@@ -251,7 +252,8 @@ class Run:
             log.info("%s of %s came too late and was dropped", step.stage, step.item)
 
     async def _fail(self, step: Step, kind: str, sentence: str) -> None:
-        sentence = sentence.encode("utf-8", "replace").decode()  # what cannot be stored must not keep the failure from being
+        # What cannot be stored must not keep the failure from being, and what a server or an engine says may hold a key.
+        sentence = logs.redacted(sentence.encode("utf-8", "replace").decode())
         if await self._write(journal.fail, step.claim, datetime.now(UTC), kind=kind, error=sentence):
             log.warning("%s of %s failed: %s", step.stage, step.item, sentence)
             self._tell("step", step.claim, "failed", {"error_kind": kind, "error": sentence})

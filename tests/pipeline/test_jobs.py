@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import os
 import random
 import signal
@@ -14,6 +15,7 @@ from pathlib import Path
 import pytest
 from scripted import until
 
+import logs
 from errors import NotFoundError, WriterError
 from pipeline import events, runs
 from pipeline.events import Event
@@ -238,6 +240,18 @@ async def test_a_reason_that_cannot_be_stored_as_it_is_does_not_keep_the_failure
     job = await submit(jobs, CHAIN)
     await end_of(jobs, job)
     assert store.read(journal.steps, job)[0]["error"] == "half a ? pair"
+
+
+async def test_a_key_in_what_a_server_says_is_not_stored(jobs, workshop, store):
+    before = logging.getLogRecordFactory()
+    logs.keep_out(["correct horse"])
+    try:
+        workshop.broken = {"a": WriterError("refused", "with hf_abcdefghijklmnop and correct horse")}
+        job = await submit(jobs, CHAIN)
+        told = next(event for event in await end_of(jobs, job) if event.status == "failed" and event.kind == "step")
+    finally:
+        logging.setLogRecordFactory(before)
+    assert store.read(journal.steps, job)[0]["error"] == told.data["error"] == "with [redacted] and [redacted]"
 
 
 async def test_a_result_that_cannot_be_saved_leaves_nothing_behind(open_jobs, store):

@@ -102,8 +102,12 @@ async def _kill_one(studio: Studio, chance: random.Random, outcome: Outcome, dra
 
 
 def _may_die(worker: WorkerView, outcome: Outcome) -> bool:
-    """It draws, and its picture would not become poison by definition, which none of these is."""
-    return worker.state is WorkerState.BUSY and outcome.hits[worker.task_id] < DEATHS - 1
+    """It draws, and its picture would not become poison by definition, which none of these is.
+
+    One death less than that would take: what is seen here as being drawn may have been handed over only just now, and then the picture
+    that is still being written is blamed. That happens to it once; from then on it is alone with its worker.
+    """
+    return worker.state is WorkerState.BUSY and outcome.hits[worker.task_id] < DEATHS - 2
 
 
 def _judge(outcome: Outcome, data: Path, items: set[str], pids: Iterable[int]) -> None:

@@ -93,8 +93,8 @@ async def _kill_one(pool: Pool, chance: random.Random, outcome: Outcome, over: C
     while True:
         if over():
             return False
-        # A third death would make its task poison by definition, and none of these is.
-        busy = [worker for worker in pool.view().workers if worker.state is WorkerState.BUSY and outcome.hits[worker.task_id] < 2]
+        # A third death would make its task poison by definition, and none of these is; one may be blamed on it while it is being written.
+        busy = [worker for worker in pool.view().workers if worker.state is WorkerState.BUSY and outcome.hits[worker.task_id] < 1]
         if busy:
             break
         await asyncio.sleep(0.002)

@@ -20,7 +20,7 @@ from gpu_pool.engines.base import Interrupted
 from gpu_pool.problems import PoolError
 from gpu_pool.tasks import EngineInfo, EngineSpec, ImageTask
 
-log = logging.getLogger("some.library")
+log = logging.getLogger("some.package")
 
 
 class OutOfMemoryError(RuntimeError):

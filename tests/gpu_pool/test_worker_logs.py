@@ -29,7 +29,7 @@ def lines(caplog):
 async def test_an_engine_that_logs_a_secret_is_told_with_its_worker_and_without_the_secret(makes, lines, capfd):
     pool = await makes.pool()
     await pool.submit(makes.task("one", f"log {PASSWORD} and {KEY}"))
-    said = [record for record in lines.records if record.name == "some.library"]
+    said = [record for record in lines.records if record.name == "some.package"]
     assert [record.getMessage() for record in said] == ["worker 0: it said [redacted] and [redacted]"]
     assert said[0].levelno == logging.WARNING
     assert "UserWarning: [redacted] and [redacted]" in lines.text
@@ -49,7 +49,7 @@ async def test_a_traceback_comes_along_without_the_secret(makes, lines, capfd):
 async def test_an_endless_line_is_cut_and_the_worker_lives_on(makes, lines):
     pool = await makes.pool()
     await pool.submit(makes.task("one", "log " + "\U0001f600" * 9000))
-    said = next(record for record in lines.records if record.name == "some.library")
+    said = next(record for record in lines.records if record.name == "some.package")
     assert 900 < len(said.getMessage()) < 1100
     assert (await pool.submit(makes.task("two"))).path.exists()
 

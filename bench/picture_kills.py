@@ -29,12 +29,11 @@ from pipeline.studio import Studio
 
 @dataclass
 class Outcome:
-    """*noticed* is the seconds from each SIGKILL to the Studio knowing of it, *hits* how often each picture lost its worker, *saved* how
+    """*noticed* is the seconds from each SIGKILL to the Studio knowing of it, *saved* how
     many rows there are, and *restarts* how many processes were replaced. *lost*, *twice*, *broken*, *stray* and *alive* should be empty.
     """
 
     noticed: list[float] = field(default_factory=list)
-    hits: Counter[str] = field(default_factory=Counter)
     seconds: float = 0.0
     restarts: int = 0
     drawn: int = 0
@@ -86,12 +85,11 @@ def _workers(studio: Studio) -> tuple[WorkerView, ...]:
 async def _kill_one(studio: Studio, chance: random.Random, outcome: Outcome, drawing: asyncio.Task[None]) -> bool:
     """Kill a worker that draws, and wait until the Studio says so. False where there is nothing left to draw."""
     await asyncio.sleep(chance.uniform(0, 0.1))
-    while not (busy := [worker for worker in _workers(studio) if _may_die(worker, outcome)]):
+    while not (busy := [worker for worker in _workers(studio) if _may_die(worker)]):
         if drawing.done():
             return False
         await asyncio.sleep(0.002)
     victim = chance.choice(busy)
-    outcome.hits[victim.task_id] += 1
     assert victim.pid is not None  # noqa: S101  it is busy
     os.kill(victim.pid, signal.SIGKILL)
     killed = time.monotonic()
@@ -101,13 +99,9 @@ async def _kill_one(studio: Studio, chance: random.Random, outcome: Outcome, dra
     return True
 
 
-def _may_die(worker: WorkerView, outcome: Outcome) -> bool:
-    """It draws, and its picture would not become poison by definition, which none of these is.
-
-    One death less than that would take: what is seen here as being drawn may have been handed over only just now, and then the picture
-    that is still being written is blamed. That happens to it once; from then on it is alone with its worker.
-    """
-    return worker.state is WorkerState.BUSY and outcome.hits[worker.task_id] < DEATHS - 2
+def _may_die(worker: WorkerView) -> bool:
+    """It draws, and nothing that it has in hand would become poison by definition, which none of these pictures is."""
+    return worker.state is WorkerState.BUSY and worker.deaths < DEATHS - 1
 
 
 def _judge(outcome: Outcome, data: Path, items: set[str], pids: Iterable[int]) -> None:

@@ -161,6 +161,7 @@ class Seat:
             steps=entry.task.steps if entry else 0,
             seconds=time.monotonic() - self.since if entry else 0.0,
             restarts=self._restarts,
+            deaths=max((entry.deaths for entry in self.entries.values()), default=0),
             done=self._done,
             per_minute=sum(moment > minute for moment in self._finished),
             pid=self._life.pid if self._life is not None else None,

@@ -227,7 +227,9 @@ COMING = frozenset({WorkerState.STARTING, WorkerState.LOADING, WorkerState.RESTA
 
 @dataclass(frozen=True)
 class WorkerView:
-    """One worker as it stands. *seconds* is how long it has been at its task, *per_minute* pictures finished in the last minute."""
+    """One worker as it stands. *seconds* is how long it has been at its task, *per_minute* pictures finished in the last minute, *deaths*
+    how many workers were lost, at most, to a task that it has in hand.
+    """
 
     number: int
     device: Device
@@ -237,6 +239,7 @@ class WorkerView:
     steps: int = 0
     seconds: float = 0.0
     restarts: int = 0
+    deaths: int = 0
     done: int = 0
     per_minute: int = 0
     pid: int | None = None

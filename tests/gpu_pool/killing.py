@@ -8,7 +8,6 @@ import os
 import random
 import signal
 import time
-from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -23,7 +22,7 @@ ENGINE = "tests.gpu_pool.engine:TestingEngine"
 
 @dataclass
 class Outcome:
-    """*noticed* is the seconds from each SIGKILL to the pool knowing of it, *hits* how often each task lost its worker. *lost*, *twice*,
+    """*noticed* is the seconds from each SIGKILL to the pool knowing of it, *lost*, *twice*,
     *broken*, *stray* and *alive* should be empty.
     """
 
@@ -31,7 +30,6 @@ class Outcome:
     tasks: int = 0
     seconds: float = 0.0
     noticed: list[float] = field(default_factory=list)
-    hits: Counter[str] = field(default_factory=Counter)
     lost: list[str] = field(default_factory=list)
     twice: list[str] = field(default_factory=list)
     broken: list[str] = field(default_factory=list)
@@ -93,13 +91,12 @@ async def _kill_one(pool: Pool, chance: random.Random, outcome: Outcome, over: C
     while True:
         if over():
             return False
-        # A third death would make its task poison by definition, and none of these is; one may be blamed on it while it is being written.
-        busy = [worker for worker in pool.view().workers if worker.state is WorkerState.BUSY and outcome.hits[worker.task_id] < 1]
+        # A third death would make its task poison by definition, and none of these is.
+        busy = [worker for worker in pool.view().workers if worker.state is WorkerState.BUSY and worker.deaths < 2]
         if busy:
             break
         await asyncio.sleep(0.002)
     victim = chance.choice(busy)
-    outcome.hits[victim.task_id] += 1
     os.kill(victim.pid, signal.SIGKILL)
     killed = time.monotonic()
     while pool.view().workers[victim.number].pid == victim.pid and pool.view().workers[victim.number].state is WorkerState.BUSY:  # noqa: ASYNC110  what is waited for is another process

@@ -40,6 +40,8 @@ log = logging.getLogger(__name__)
 
 LONGEST_EDIT = 200_000
 """Characters of a stage that an author may store."""
+REMOVED_AT_ONCE = 200
+"""Files that are removed in one transaction."""
 KINDS = ("json", "png", "v3", "v3png", "eliza")
 """As what a persona is exported: Character Card V2, a PNG with V2 and V3 in it, V3, a PNG with V3 alone, an elizaOS character."""
 _CARD_EDGE = 1024
@@ -145,7 +147,9 @@ class PersonaDesk:
             personas.delete(tx, persona_id)
 
         await self._jobs.forget(persona_id, delete)
-        await self._store.write(self._remove, drawn, made_of)
+        await self._store.write(self._remove, [], made_of)
+        for start in range(0, len(drawn), REMOVED_AT_ONCE):  # other writes wait meanwhile
+            await self._store.write(self._remove, drawn[start : start + REMOVED_AT_ONCE], [])
 
     def _remove(self, tx: Transaction, drawn: Sequence[str], made_of: Sequence[str]) -> None:
         """Remove those of the files that nobody knows of any more. In a transaction, so that nobody comes to know of one meanwhile; after

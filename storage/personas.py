@@ -129,9 +129,12 @@ def pictures_in_use(db: Database, names: Sequence[str]) -> set[str]:
     return {file["name"] for file in found}
 
 
+OF_FILE = "SELECT id FROM personas WHERE options ->> '$.file' = ? ORDER BY id DESC"
+
+
 def of_file(db: Database, digest: str) -> list[str]:
     """The personas that were made of the file with this hash, newest first."""
-    return [found["id"] for found in rows(db, "SELECT id FROM personas WHERE options ->> '$.file' = ? ORDER BY id DESC", digest)]
+    return [found["id"] for found in rows(db, OF_FILE, digest)]
 
 
 def card(db: Database, persona_id: str) -> dict[str, Any] | None:

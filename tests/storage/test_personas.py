@@ -239,3 +239,8 @@ async def test_deleting_a_persona_takes_its_stages_along(store):
     await save(store)
     await store.write(lambda tx: tx.execute("DELETE FROM personas").rowcount)
     assert store.read(personas.current_stages, "anna") == {}
+
+
+def test_whose_file_it_was_is_asked_of_an_index(store):
+    (plan,) = store.read(lambda db: db.execute(f"EXPLAIN QUERY PLAN {personas.OF_FILE}", ["x"]).fetchall()[:1])
+    assert "personas_by_file" in plan[-1]

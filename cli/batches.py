@@ -11,7 +11,7 @@ from typing import Any
 
 from cli import outputs
 from cli.orders import Batch, BatchOrder, CalendarOrder, Failure, FilesOrder
-from cli.progress import Place, plain
+from cli.progress import Place
 from cli.session import BATCH, Session, unusable, utf8
 from errors import StorageError, StudioError, UploadError
 from pipeline.tweet_steps import CALENDAR, TWEET, Order
@@ -105,7 +105,7 @@ class Batches:
 
     def _remark(self, path: Path, remarks: Sequence[str]) -> None:
         for remark in remarks:
-            self._session.progress.note(plain(f"{path.name}: {remark}"))
+            self._session.progress.note(f"{path.name}: {remark}")
 
     async def _start(self, order: FilesOrder, ready: Sequence[Ready]) -> str:
         tweets = self._session.studio.tweets

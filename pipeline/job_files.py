@@ -19,6 +19,7 @@ from sqlite_utils import Database
 from errors import NotFoundError, UploadError
 from pipeline import picture_steps, tweet_steps
 from pipeline.formats import batches, calendars
+from pipeline.formats.json_out import as_json
 from pipeline.formats.kinds import PERSONA, kind_of
 from pipeline.formats.remarks import Remark
 from pipeline.persona_desk import PersonaDesk
@@ -119,7 +120,7 @@ class JobFiles:
 
     async def calendar_of_job(self, job_id: str, persona_id: str) -> bytes:
         """The calendar that a job wrote for a persona. Raises :class:`NotFoundError` while there is none."""
-        return calendars.as_json(await self._store.fetch(calendar_table.of_job, job_id, persona_id))
+        return as_json(await self._store.fetch(calendar_table.of_job, job_id, persona_id))
 
     async def tweets_of_job(self, job_id: str, persona_id: str, asked: int) -> bytes:
         """What a job has written for a persona, in the order of its slots, as a batch of version 1.0. With fewer tweets than were *asked*
@@ -137,7 +138,7 @@ class JobFiles:
         )
         if len(found) < asked:
             batch["incomplete"] = {"asked": asked, "written": len(found)}
-        return batches.as_json(batch)
+        return as_json(batch)
 
     # Whether they are where they were to go
 

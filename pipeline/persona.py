@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import calendar
 import re
+import threading
 from functools import cache
 from typing import Annotated, Any
 from zoneinfo import available_timezones
@@ -52,11 +53,16 @@ def _split(value: object) -> object:
 
 @cache
 def _zones() -> frozenset[str]:
-    return frozenset(available_timezones())  # reads a folder each time it is asked
+    return frozenset(available_timezones())
+
+
+_ZONES_ASKED = threading.Lock()  # reading the zones' folder takes long, and files that are read side by side would all read it
 
 
 def _known_zone(value: str) -> str:
-    if value not in _zones():
+    with _ZONES_ASKED:
+        zones = _zones()
+    if value not in zones:
         raise ValueError("is not an IANA time zone such as Europe/Lisbon")
     return value
 

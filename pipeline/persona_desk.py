@@ -25,6 +25,7 @@ from errors import ConflictError, EditError, NotFoundError, UploadError
 from pipeline import persona_steps, problems, stages, views
 from pipeline.formats import cards, cards_again, cards_in, eliza, stages_in
 from pipeline.formats.json_in import problem_of
+from pipeline.formats.json_out import as_json
 from pipeline.formats.remarks import Remark
 from pipeline.jobs import Jobs
 from pipeline.stages import BY_KEY, LONGEST_WISH, STAGES, Stage, Wishes
@@ -313,8 +314,8 @@ class PersonaDesk:
             picture = await asyncio.to_thread(_as_png, self._uploads.path(kept.kept) if kept else None, row["name"])
             return f"{stem}.png", cards.as_png(card, created, picture, only_v3=kind == "v3png")
         if kind == "eliza":
-            return f"{stem}.eliza.json", cards.as_json(eliza.from_card(card))
-        return f"{stem}.json", cards.as_json(cards.as_v2(card) if kind == "json" else cards.card_v3(card, created))
+            return f"{stem}.eliza.json", as_json(eliza.from_card(card))
+        return f"{stem}.json", as_json(cards.as_v2(card) if kind == "json" else cards.card_v3(card, created))
 
 
 def _save(tx: Transaction, made: StageVersion) -> int:

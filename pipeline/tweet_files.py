@@ -12,6 +12,7 @@ from sqlite_utils import Database
 
 from errors import NotFoundError
 from pipeline.formats import batches, tables
+from pipeline.formats.json_out import as_json
 from storage import personas
 from storage import tweets as table
 from storage.database import Store
@@ -75,7 +76,7 @@ def _batches(store: Store, filters: Filters, people: tuple[str, ...], disclosure
         found = [tweet for page in _pages(store, replace(filters, persona_ids=(persona_id,))) for tweet in page]
         if persona and (found or len(people) == 1):
             batch = batches.as_batch_v1(reversed(found), persona_name=persona["name"], lora=persona["lora"], disclosure=disclosure)
-            yield f"{_safe(persona['name'])}-{persona_id[-6:]}.json", batches.as_json(batch)
+            yield f"{_safe(persona['name'])}-{persona_id[-6:]}.json", as_json(batch)
 
 
 def _persona(db: Database, persona_id: str) -> dict[str, Any] | None:

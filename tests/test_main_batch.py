@@ -9,6 +9,7 @@ from collections import Counter
 import pytest
 
 from pipeline.formats import cards
+from pipeline.formats.json_out import as_json
 from tests.pipeline import seven_outputs
 from tests.shell import SAMPLES, at, until
 
@@ -32,7 +33,7 @@ def persona_file(shell, number):
     outputs = {**seven_outputs.outputs(), "core": seven_outputs.core(name=f"Mara {number}")}
     card = cards.card_v2(outputs, name=f"Mara {number}", persona_id=f"elsewhere-{number}", disclosure="AI", language="English")
     file = shell.folder / "people" / f"mara{number}.json"
-    file.write_bytes(cards.as_json(card))
+    file.write_bytes(as_json(card))
     return f"people/{file.name}"
 
 

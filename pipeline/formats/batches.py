@@ -6,7 +6,6 @@ whatever else stands anywhere in it is kept.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
@@ -166,8 +165,3 @@ def _entry(slot: int, row: Mapping[str, Any]) -> dict[str, Any]:
         **{key: row[key] for key in _OURS if row.get(key)},
         **({"content_plan": row["plan"]} if row.get("plan") and not row.get("date") else {}),
     }
-
-
-def as_json(batch: Mapping[str, Any]) -> bytes:
-    """The batch as a readable UTF-8 file."""
-    return (json.dumps(batch, ensure_ascii=False, indent=2) + "\n").encode("utf-8", "replace")

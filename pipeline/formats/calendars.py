@@ -23,7 +23,7 @@ from pipeline.formats.json_in import read_json
 from pipeline.formats.remarks import Remark
 from pipeline.formats.sheets import Sheet, column_key, decoded, read_sheet, write_sheet
 
-__all__ = ["as_csv", "as_ics", "as_json", "read_calendar"]
+__all__ = ["as_csv", "as_ics", "read_calendar"]
 
 LARGEST = 2 << 20
 """Bytes of a calendar's file."""
@@ -378,8 +378,3 @@ def _clock(day: str, given: str, reading: _Reading) -> str:
     elif read != given:
         reading.say('{day}: the time "{given}" was read as {time}.', day=day, given=given[:40], time=read)
     return read or ""
-
-
-def as_json(body: Mapping[str, Any]) -> bytes:
-    """The calendar as a readable UTF-8 file."""
-    return (json.dumps(body, ensure_ascii=False, indent=2) + "\n").encode("utf-8", "replace")

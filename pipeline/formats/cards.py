@@ -107,11 +107,6 @@ def as_v2(card: dict[str, Any]) -> dict[str, Any]:
     return card if card["spec"] == V2 else {**card, "spec": V2, "spec_version": "2.0"}
 
 
-def as_json(card: dict[str, Any]) -> bytes:
-    """The card as a readable UTF-8 file."""
-    return (json.dumps(card, ensure_ascii=False, indent=2) + "\n").encode()
-
-
 def as_png(card: dict[str, Any], created: datetime, picture: bytes, *, only_v3: bool = False) -> bytes:
     """*picture* (a PNG file) with the card in it: ``chara`` holds V2 (not with *only_v3*), ``ccv3`` V3, as tools that read cards expect."""
     v3 = {"ccv3": _packed(card_v3(card, created))}

@@ -6,15 +6,13 @@ an apostrophe in front and takes it off again. A scheduler would post the apostr
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
-
-import orjson
 
 from errors import UploadError
 from pipeline.dates import order_of, read_clock, read_date
 from pipeline.formats.json_in import read_json
+from pipeline.formats.json_out import as_line
 from pipeline.formats.remarks import Remark
 from pipeline.formats.sheets import column_key, decoded, harmless, read_sheet, write_sheet
 from pipeline.length import LIMIT, weighted_length
@@ -45,14 +43,7 @@ Tweet = Mapping[str, Any]
 
 def as_jsonl(tweets: Iterable[Tweet]) -> bytes:
     """One tweet a line, everything that is known of it, marked as AI-generated."""
-    return b"".join(_line({**tweet, "ai_generated": True}) + b"\n" for tweet in tweets)
-
-
-def _line(tweet: Tweet) -> bytes:
-    try:
-        return orjson.dumps(tweet)
-    except TypeError:  # an imported tweet may have integers beyond 64 bits
-        return json.dumps(tweet, ensure_ascii=False).encode("utf-8", "replace")
+    return b"".join(as_line({**tweet, "ai_generated": True}) for tweet in tweets)
 
 
 def as_csv(tweets: Iterable[Tweet]) -> bytes:

@@ -10,7 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from errors import UploadError
-from pipeline.formats.batches import as_batch_v1, as_json, as_rows, read_batch
+from pipeline.formats.batches import as_batch_v1, as_rows, read_batch
+from pipeline.formats.json_out import as_json
 
 IMAGE = {
     "scene_hint": "a loaf",

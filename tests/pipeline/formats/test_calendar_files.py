@@ -15,7 +15,8 @@ from hypothesis import strategies as st
 
 from errors import UploadError
 from pipeline.calendar import Calendar, Plan
-from pipeline.formats.calendars import FIELDS, as_csv, as_ics, as_json, read_calendar
+from pipeline.formats.calendars import FIELDS, as_csv, as_ics, read_calendar
+from pipeline.formats.json_out import as_json
 
 PLAN = {
     "weekday": "Monday",

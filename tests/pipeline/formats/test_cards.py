@@ -12,6 +12,7 @@ import seven_outputs
 from PIL import Image
 
 from pipeline.formats import cards
+from pipeline.formats.json_out import as_json
 from pipeline.formats.png_chunks import SIGNATURE, read_texts
 from pipeline.stages import BY_KEY
 
@@ -208,7 +209,7 @@ def test_v3_of_a_persona_without_a_book(outputs):
 
 def test_json_is_utf8_that_a_person_can_read(outputs):
     outputs["core"]["description"] = "夜のパン屋 🥖 <img src=x onerror=alert(1)> {{char}}"
-    content = cards.as_json(card(outputs))
+    content = as_json(card(outputs))
     assert "夜のパン屋 🥖 <img" in content.decode()
     assert content.endswith(b"}\n")
     assert json.loads(content) == card(outputs)

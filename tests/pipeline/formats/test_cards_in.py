@@ -19,6 +19,7 @@ from errors import UploadError
 from pipeline.formats import cards, cards_in, eliza, stages_in
 from pipeline.formats.cards_again import card_again
 from pipeline.formats.json_in import DEEPEST
+from pipeline.formats.json_out import as_json
 from pipeline.stages import BY_KEY
 
 SHARED = Path(__file__).resolve().parents[4] / "shared" / "data" / "cards"
@@ -264,7 +265,7 @@ def test_whatever_is_read_goes_out_and_comes_in_again_as_it_was(value):
         return
     out = again(found)
     assert without_labels(out) == without_labels(with_our_extension(found.card))
-    once_more = cards_in.read(cards.as_json(out), "other name.json")
+    once_more = cards_in.read(as_json(out), "other name.json")
     assert (once_more.card, once_more.remarks) == (out, [])
     assert stages_in.read(once_more.card).outputs == stages_in.read(found.card).outputs
     assert strictly_typed(out)
@@ -470,5 +471,5 @@ def test_cards_that_others_made_are_read_and_go_out_with_everything(name):
             del there["data"]["character_book"]
         there["data"].setdefault("name", "invalid missing name")
         assert holds(out, there)
-    assert cards_in.read(cards.as_json(out), "x").card == out
+    assert cards_in.read(as_json(out), "x").card == out
     assert stages_in.read(found.card).outputs["core"]["name"]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -13,13 +12,10 @@ from cli import outputs
 from cli.orders import Batch, BatchOrder, CalendarOrder, Failure, FilesOrder
 from cli.progress import Place
 from cli.session import BATCH, Session, unusable, utf8
-from errors import StorageError, StudioError, UploadError
-from pipeline.tweet_steps import CALENDAR, TWEET, Order
+from pipeline.tweet_steps import CALENDAR, INTAKE, TWEET
 
 FLAG = "--output-dir"
 SLOTS_SHOWN = 10
-FILES_AT_ONCE = 8
-"""Files that are taken in at once: reading and saving go side by side, and few are held in memory."""
 
 
 @dataclass(frozen=True)
@@ -30,15 +26,6 @@ class Source:
     label: str
     calendar: Path | None
     target: Path
-
-
-@dataclass(frozen=True)
-class Ready:
-    """A source whose files were taken in."""
-
-    source: Source
-    persona_id: str
-    calendar_id: str | None
 
 
 class Batches:
@@ -65,55 +52,16 @@ class Batches:
     async def write(self, order: FilesOrder, sources: Sequence[Source]) -> None:
         """Write what is ordered for each of *sources* that can be used."""
         outputs.make_folders([source.target for source in sources], FLAG)
-        taken: set[str] = set()
-        room = asyncio.Semaphore(FILES_AT_ONCE)
+        await self._session.begin(self._start(order, sources))
 
-        async def take_in(source: Source) -> Ready | None:
-            async with room:
-                return await self._take_in(source, taken)
-
-        under_way = [asyncio.create_task(take_in(source)) for source in sources]
-        try:
-            ready = [found for found in await asyncio.gather(*under_way) if found]
-        finally:
-            for task in under_way:
-                task.cancel()
-        if ready:
-            await self._session.begin(self._start(order, ready))
-
-    async def _take_in(self, source: Source, taken: set[str]) -> Ready | None:
-        files, kind = self._session.studio.files, "calendar file"
-        try:
-            # The calendar first: a persona is taken in, and taken from others, only where it can be used.
-            calendar = await files.read_calendar(await self._read(source.calendar), source.calendar.name) if source.calendar else None
-            kind = "persona"
-            persona = await files.persona(await self._read(source.persona), source.persona.name, taken)
-            self._remark(source.persona, persona.remarks)
-            calendar_id = None
-            if source.calendar and calendar:
-                calendar_id = await files.keep_calendar(persona.persona_id, calendar, source.calendar.name)
-                self._remark(source.calendar, calendar.remarks)
-        except StorageError:
-            raise
-        except StudioError as error:
-            self._session.fail(Failure(persona=source.label, reason=str(error), kind=kind))
-            return None
-        return Ready(source, persona.persona_id, calendar_id)
-
-    async def _read(self, path: Path) -> bytes:
-        return await asyncio.to_thread(_content, path, self._session.settings.max_upload_mb)
-
-    def _remark(self, path: Path, remarks: Sequence[str]) -> None:
-        for remark in remarks:
-            self._session.progress.note(f"{path.name}: {remark}")
-
-    async def _start(self, order: FilesOrder, ready: Sequence[Ready]) -> str:
-        tweets = self._session.studio.tweets
-        extra = {"sources": [found.source.label for found in ready], "outputs": [str(found.source.target) for found in ready]}
+    async def _start(self, order: FilesOrder, sources: Sequence[Source]) -> str:
+        studio = self._session.studio
+        count = order.days if isinstance(order, CalendarOrder) else order.count
+        orders = await studio.files.orders([(source.persona, source.calendar) for source in sources], count, order.start)
+        extra = {"sources": [source.label for source in sources], "outputs": [str(source.target) for source in sources]}
         if isinstance(order, CalendarOrder):
-            return await tweets.start_calendar(ready[0].persona_id, order.days, order.start, extra=extra)
-        orders = [Order(found.persona_id, order.count, found.calendar_id, order.start) for found in ready]
-        return await tweets.start(orders, priority=BATCH if order.several else 0, extra=extra)
+            return await studio.tweets.start_calendar(orders[0], extra=extra)
+        return await studio.tweets.start(orders, priority=BATCH if order.several else 0, extra=extra)
 
     # What a session asks
 
@@ -127,11 +75,13 @@ class Batches:
     async def account(self, job: dict[str, Any], place: Place, label: str, steps: Sequence[Mapping[str, Any]], *, over: bool) -> None:
         """Say in the report what there is for a persona."""
         report, what = self._session.report, _what(steps, place[1])
-        wanted = [step for step in steps if what == CALENDAR or step["stage"] == TWEET]
+        wanted = [step for step in steps if step["stage"] == what]
         done = sum(step["status"] == "done" for step in wanted)
         complete = all(step["status"] == "done" for step in steps)
         status = "complete" if complete else "unfinished" if not over else "partial" if done else "failed"
         report.failed += _failures(label, steps)
+        if any(step["stage"] == INTAKE and step["status"] == "failed" for step in steps):
+            return  # there is no such persona
         if over and not complete and not any(step["status"] == "failed" for step in steps):
             report.failed.append(Failure(persona=label, reason="was cancelled before it was complete.", kind="cancelled"))
         file = await self._session.deliver(place) if status in ("complete", "partial") else ""
@@ -142,19 +92,6 @@ class Batches:
     def unwritten(self, label: str, reason: str) -> Failure:
         """That the persona's file could not be written."""
         return Failure(persona=label, reason=reason, kind="file")
-
-
-def _content(path: Path, limit_mb: float) -> bytes:
-    """What is in a file. Raises :class:`UploadError`."""
-    if not path.is_file():
-        raise UploadError("{name} is not a file.", name=path.name)
-    try:
-        size = path.stat().st_size / 2**20
-        if size <= limit_mb:
-            return path.read_bytes()
-    except OSError as error:
-        raise UploadError("{name} cannot be read: {why}.", name=path.name, why=error.strerror or error) from None
-    raise UploadError("{name} has {size:.1f} MB; the limit is {limit:g} MB (MAX_UPLOAD_MB).", name=path.name, size=size, limit=limit_mb)
 
 
 def _what(steps: Sequence[Mapping[str, Any]], persona_id: str) -> str:
@@ -175,6 +112,8 @@ def _failures(label: str, steps: Sequence[Mapping[str, Any]]) -> list[Failure]:
 
 
 def _named(stage: str, slots: Sequence[str]) -> str:
+    if stage == INTAKE:  # the reason names the file
+        return ""
     if stage != TWEET:
         return stage
     shown = ", ".join(slots[:SLOTS_SHOWN]) + (f" and {len(slots) - SLOTS_SHOWN} more" if len(slots) > SLOTS_SHOWN else "")

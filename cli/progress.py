@@ -17,6 +17,7 @@ from tqdm import tqdm
 
 from pipeline.events import Event
 from pipeline.stages import BY_KEY
+from pipeline.tweet_steps import INTAKE
 
 Key = tuple[str, str, str]
 """A step: (job, item, stage)."""
@@ -74,6 +75,8 @@ class Progress:
         if event.kind == "progress":
             self._trouble(event.data)
         else:
+            for remark in event.data.get("remarks", ()):
+                self.note(remark)
             self._set((event.job_id, event.item, event.stage), event.status, event.data.get("error", ""), announce=True)
             self._draw()
 
@@ -86,6 +89,10 @@ class Progress:
         if before == status:
             return
         self._status[key] = status
+        if key[2] == INTAKE:  # takes no time to speak of, and would make the rest look near
+            if announce and status == "failed":
+                self.warn(f"{self._name(key)} failed: {error}")
+            return
         self._counts[status] += 1
         if before:
             self._counts[before] -= 1
@@ -103,7 +110,7 @@ class Progress:
 
     def _line(self, key: Key) -> None:
         """Say that a step is done; of many steps, how far they are."""
-        now, done, total = time.monotonic(), self._counts["done"], len(self._status)
+        now, done, total = time.monotonic(), self._counts["done"], self._counts.total()
         head = f"[{now - self._began:.1f} s] {done:,}/{total:,}"
         if total <= MANY:
             self.note(f"{head} {self._name(key)}")
@@ -172,13 +179,13 @@ class Progress:
         done = self._counts["done"]
         if self._bar is None:
             form = "{n_fmt}/{total_fmt} |{bar:20}| {elapsed} (left {remaining}){postfix}"
-            self._bar = tqdm(total=len(self._status), initial=done, file=sys.stderr, leave=False, dynamic_ncols=True, bar_format=form)
+            self._bar = tqdm(total=self._counts.total(), initial=done, file=sys.stderr, leave=False, dynamic_ncols=True, bar_format=form)
         failed, running = self._counts["failed"], len(self._running)
         named = ", ".join(self._short(key) for key in islice(self._running, NAMES_SHOWN))
         more = ", …" if running > NAMES_SHOWN else ""
         words = [f"{failed} failed"] if failed else []
         words += [f"writing {running}: {named}{more}"] if running else []
-        self._bar.total, self._bar.n = len(self._status), done
+        self._bar.total, self._bar.n = self._counts.total(), done
         self._bar.set_postfix_str("; ".join(words))
 
     def _short(self, key: Key) -> str:
@@ -191,6 +198,8 @@ def title(item: str, stage: str) -> str:
     """What people call a step: a stage's title, or which of a persona's tweets it is."""
     if stage in BY_KEY:
         return BY_KEY[stage].title
+    if stage == INTAKE:
+        return "taking it in"
     return f"{stage} {int(item.rpartition(':')[2])}" if ":" in item else stage
 
 

@@ -2,18 +2,23 @@
 
 A persona file that was taken in before, byte for byte, is the persona of then: what it has tweeted counts, and so does what its author
 changed since. So is the file of a persona that was written here, for as long as it says what the persona says.
+
+Files on this machine are taken in by steps of the job that they begin, so that its first tweets are written while the last files are
+read, and whoever goes on with the job after a crash takes in the rest.
 """
 
 from __future__ import annotations
 
 import asyncio
 import hashlib
-import json
-from collections.abc import Collection
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import astuple, dataclass
 from datetime import UTC, datetime
+from functools import partial
+from pathlib import Path
 from typing import Any
 
+import orjson
 from sqlite_utils import Database
 
 from errors import NotFoundError, UploadError
@@ -22,14 +27,16 @@ from pipeline.formats import batches, calendars
 from pipeline.formats.json_out import as_json
 from pipeline.formats.kinds import PERSONA, kind_of
 from pipeline.formats.remarks import Remark
+from pipeline.jobs import Result, Step
 from pipeline.persona_desk import PersonaDesk
 from pipeline.picture_steps import Asked
+from pipeline.tweet_steps import Order, Source
 from storage import calendars as calendar_table
 from storage import jobs as journal
 from storage import personas
 from storage import tweets as table
 from storage.clock import new_id
-from storage.database import Store
+from storage.database import Store, Transaction
 from storage.tweets import Filters
 
 
@@ -56,36 +63,39 @@ class CalendarFile:
     remarks: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True)
-class Days:
-    """A calendar as it was read, and what was put right."""
-
-    body: dict[str, Any]
-    remarks: tuple[str, ...] = ()
-
-
 class JobFiles:
     """Part of the Studio, which makes it."""
 
-    def __init__(self, store: Store, people: PersonaDesk, *, disclosure: str) -> None:
+    def __init__(self, store: Store, people: PersonaDesk, *, disclosure: str, limit_mb: float) -> None:
         self._store = store
         self._people = people
         self._disclosure = disclosure
+        self._limit_mb = limit_mb
 
-    async def persona(self, content: bytes, name: str, taken: set[str] | None = None) -> TakenIn:
-        """The persona in a file that the author calls *name*, none of those *taken*, to which it is added: of two files with the same
-        content, taken in at once or not, each has a persona of its own. Raises :class:`UploadError`.
-        """
-        taken = set() if taken is None else taken
-        digest = hashlib.sha256(content).hexdigest()
-        for persona_id in [*await self._store.fetch(personas.of_file, digest), *await self._written_here(content)]:
-            if persona_id not in taken:
-                taken.add(persona_id)
-                return TakenIn(persona_id, (await self._store.fetch(personas.get, persona_id))["name"], known=True)
-        persona_id = new_id()
-        taken.add(persona_id)  # before it is in the database, where another finds it
-        imported = await self._people.import_file(content, name, persona_id=persona_id, digest=digest)
-        return TakenIn(persona_id, imported.name, known=False, remarks=tuple(imported.deviations), kind=imported.kind)
+    async def persona(self, content: bytes, name: str) -> TakenIn:
+        """The persona in a file that the author calls *name*. Raises :class:`UploadError`."""
+        mark = await asyncio.to_thread(_marked, lambda: content)
+        (known,) = await self._known([mark])
+        if known:
+            return TakenIn(known[0], (await self._store.fetch(personas.get, known[0]))["name"], known=True)
+        imported = await self._people.import_file(content, name, digest=mark.digest)
+        return TakenIn(imported.persona_id, imported.name, known=False, remarks=tuple(imported.deviations), kind=imported.kind)
+
+    async def _known(self, marks: Sequence[_Mark]) -> list[list[str]]:
+        """Of each file the personas that are here already and may be its own, the likeliest first."""
+        made_of = await self._store.fetch(personas.of_files, {mark.digest for mark in marks})
+        there = await self._store.fetch(personas.names, [mark.named for mark in marks if mark.named])
+        return [
+            [*made_of[mark.digest], *([mark.named] if mark.named in there and await self._says(mark.named, mark.content) else [])]
+            for mark in marks
+        ]
+
+    async def _says(self, persona_id: str, content: Callable[[], bytes]) -> bool:
+        """Whether this is what the persona's export says."""
+        try:
+            return (await self._people.export(persona_id, "json"))[1] == await asyncio.to_thread(content)
+        except (NotFoundError, UploadError):  # deleted, either of them
+            return False
 
     async def any_file(self, content: bytes, name: str) -> TakenIn | CalendarFile:
         """What the file holds: a persona, which is kept, or a calendar, which is not yet. Raises :class:`UploadError` for anything else."""
@@ -95,26 +105,65 @@ class JobFiles:
         days = sorted(body["calendar"])
         return CalendarFile(str(body.get("persona_name") or ""), len(days), days[0], days[-1], tuple(remarks))
 
-    async def _written_here(self, content: bytes) -> list[str]:
-        """The persona whose export *content* is, if there is one."""
-        persona_id = await asyncio.to_thread(_named_in, content)
-        if persona_id is None:
-            return []
+    # Files on this machine
+
+    async def orders(self, files: Sequence[tuple[Path, Path | None]], count: int, start: str = "") -> list[Order]:
+        """An order of *count* tweets for each persona's file, with its calendar's where there is one: the job takes them in, and says what
+        is wrong with them. Of two files with the same content each is a persona of its own.
+        """
+        marks = await asyncio.to_thread(lambda: [_marked(partial(self._content, persona)) for persona, _ in files])
+        taken: set[str] = set()
+        orders = []
+        for (persona, calendar), known in zip(files, await self._known(marks), strict=True):
+            here = next((one for one in known if one not in taken), "")
+            source = Source("" if here else str(persona.absolute()), str(calendar.absolute()) if calendar else "")
+            order = Order(here or new_id(), count, new_id() if calendar else None, start, source if any(astuple(source)) else None)
+            taken.add(order.persona_id)
+            orders.append(order)
+        return orders
+
+    async def take_in(self, step: Step) -> Result:
+        """Read the files of an order; they are saved with the step. Raises :class:`UploadError`, whose kind says which of them is bad."""
+        order = step.params["orders"][step.item]
+        source = Source(**order["source"])
+        remarks: list[str] = []
+        found = days = None
+        kind, path = "calendar file", Path(source.calendar)
         try:
-            exported = await self._people.export(persona_id, "json")
-        except NotFoundError:  # it was written elsewhere, or has been deleted
-            return []
-        return [persona_id] if exported[1] == content else []
+            # The calendar first: reading a persona may keep its picture.
+            if source.calendar:
+                content = await asyncio.to_thread(self._content, path)
+                body, said = await asyncio.to_thread(calendars.read_calendar, content, path.name)
+                days = calendar_table.NewCalendar(step.item, path.name, "upload", body)
+                remarks += [f"{path.name}: {remark}" for remark in said]
+            kind, path = "persona", Path(source.persona)
+            if source.persona:
+                content = await asyncio.to_thread(self._content, path)
+                found = await self._people.read_file(content, path.name, step.item, digest=hashlib.sha256(content).hexdigest())
+                remarks += [f"{path.name}: {remark}" for remark in found.deviations]
+        except UploadError as error:
+            raise _Unusable(kind, error) from None
 
-    async def read_calendar(self, content: bytes, name: str) -> Days:
-        """The calendar in a file that the author calls *name*. Raises :class:`UploadError`."""
-        body, remarks = await asyncio.to_thread(calendars.read_calendar, content, name)
-        return Days(body, _texts(remarks))
+        def save(tx: Transaction) -> None:
+            if found:
+                found.save(tx)
+            if days:
+                calendar_table.save(tx, order["calendar"], days, datetime.now(UTC))
 
-    async def keep_calendar(self, persona_id: str, days: Days, name: str) -> str:
-        """Keep a calendar that was read. Returns its id."""
-        new = calendar_table.NewCalendar(persona_id, name, "upload", days.body)
-        return await self._store.write(calendar_table.save, new_id(), new, datetime.now(UTC))
+        return Result(save, shown={"remarks": remarks})
+
+    def _content(self, path: Path) -> bytes:
+        """What is in a file. Raises :class:`UploadError`."""
+        if not path.is_file():
+            raise UploadError("{name} is not a file.", name=path.name)
+        try:
+            size = path.stat().st_size / 2**20
+            if size <= self._limit_mb:
+                return path.read_bytes()
+        except OSError as error:
+            raise UploadError("{name} cannot be read: {why}.", name=path.name, why=error.strerror or error) from None
+        sentence = "{name} has {size:.1f} MB; the limit is {limit:g} MB (MAX_UPLOAD_MB)."
+        raise UploadError(sentence, name=path.name, size=size, limit=self._limit_mb)
 
     # What comes out
 
@@ -171,15 +220,36 @@ def _asked(row: dict[str, Any], lora: object) -> Asked:
     return Asked(picture=picture, text=row["text"], alt=row.get("alt_text", ""), date=when)
 
 
-def _named_in(content: bytes) -> str | None:
-    """The id that a card of ours carries."""
+@dataclass(frozen=True)
+class _Mark:
+    """By what a persona's file is known again: its hash, and the id that a card of ours carries."""
+
+    digest: str
+    named: str
+    content: Callable[[], bytes]
+
+
+def _marked(read: Callable[[], bytes]) -> _Mark:
+    """The mark of a file; one that nothing has where it cannot be read."""
     try:
-        found: Any = json.loads(content)
-    except (ValueError, RecursionError):
-        return None
+        content = read()
+    except UploadError:
+        return _Mark("", "", read)
+    try:
+        found: Any = orjson.loads(content)
+    except orjson.JSONDecodeError:
+        found = None
     for key in ("data", "extensions", "persona_studio", "persona_id"):
         found = found.get(key) if isinstance(found, dict) else None
-    return found if isinstance(found, str) else None
+    return _Mark(hashlib.sha256(content).hexdigest(), found if isinstance(found, str) else "", read)
+
+
+class _Unusable(UploadError):
+    """A file that cannot be used; *kind* says what it was to be."""
+
+    def __init__(self, kind: str, error: UploadError) -> None:
+        super().__init__(error.template, **error.facts)
+        self.kind = kind
 
 
 def _texts(remarks: Collection[Remark] | Collection[str]) -> tuple[str, ...]:

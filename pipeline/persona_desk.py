@@ -61,6 +61,15 @@ class Imported:
     deviations: list[Remark]
 
 
+@dataclass(frozen=True)
+class ReadIn:
+    """A persona as its file has it, which is not saved yet: as :class:`Imported`; *save* saves it and returns its name."""
+
+    kind: str
+    deviations: list[Remark]
+    save: Callable[[Transaction], str]
+
+
 class PersonaDesk:
     """Part of the Studio, which makes it. *drawn* is the folder of pictures that were drawn, *clean* takes one in (path, name); the rest
     are settings.
@@ -250,10 +259,16 @@ class PersonaDesk:
     # In and out
 
     async def import_file(self, content: bytes, name: str, *, persona_id: str = "", digest: str = "") -> Imported:
-        """Make a persona of a file that the author calls *name*: a character card of any version or an elizaOS character, as JSON or PNG.
+        """Make a persona of a file, as :meth:`read_file` has it, with the id *persona_id* where one is given."""
+        persona_id = persona_id or new_id()
+        found = await self.read_file(content, name, persona_id, digest=digest)
+        return Imported(persona_id, await self._store.write(found.save), found.kind, found.deviations)
 
-        It gets the id *persona_id* where one is given; *digest* is the hash by which its file is known again, where it is to be. Stages
-        that the card has nothing for are missing; :meth:`complete` writes them. Raises :class:`UploadError`.
+    async def read_file(self, content: bytes, name: str, persona_id: str, *, digest: str = "") -> ReadIn:
+        """The persona in a file that the author calls *name*: a character card of any version or an elizaOS character, as JSON or PNG.
+
+        *digest* is the hash by which its file is known again, where it is to be. Stages that the card has nothing for are missing;
+        :meth:`complete` writes them. Raises :class:`UploadError`.
         """
         shown = short(name)
         if len(content) > self._limit_mb * 2**20:
@@ -264,7 +279,7 @@ class PersonaDesk:
         found = await asyncio.to_thread(cards_in.read, content, shown)
         read = await asyncio.to_thread(stages_in.read, found.card)
         picture, said = await self._picture(content, shown) if found.is_picture else (None, [])
-        persona_id, now = persona_id or new_id(), datetime.now(UTC)
+        now = datetime.now(UTC)
         wishes = Wishes(language=read.language)
         options = persona_steps.options(wishes, picture, shown)
         options |= ({"lora": read.lora} if read.lora else {}) | ({"file": digest} if digest else {})
@@ -280,7 +295,7 @@ class PersonaDesk:
                 _save(tx, version)
             return personas.get(tx, persona_id)["name"]
 
-        return Imported(persona_id, await self._store.write(save), found.kind, [*found.remarks, *read.remarks, *said])
+        return ReadIn(found.kind, [*found.remarks, *read.remarks, *said], save)
 
     async def _picture(self, content: bytes, name: str) -> tuple[Picture | None, list[Remark]]:
         """The picture that a card came in; a card whose picture cannot be used is a card nevertheless."""

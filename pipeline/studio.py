@@ -98,7 +98,11 @@ class Studio:
             base_url, key, self.gate, self._store, request_timeout=settings.request_timeout, retry_budget=settings.retry_budget
         )
         self._stage_work = persona_steps.PersonaWork(self._store, self.uploads, self._writer, model, vision_model)
-        lanes = {"llm": CLAIMED_AHEAD * settings.max_concurrent, picture_steps.LANE: self._drawing.width}
+        lanes = {
+            "llm": CLAIMED_AHEAD * settings.max_concurrent,
+            tweet_steps.FILES: tweet_steps.FILES_AT_ONCE,
+            picture_steps.LANE: self._drawing.width,
+        }
         self._jobs = Jobs(self._store, self._owner, self._work, lanes, adopt_orphans=self._serving)
         image = ImageDefaults(*settings.image_pixels, settings.image_steps, settings.image_guidance)
         prices = Prices(model, base_url, _pair(settings.price_input, settings.price_output))
@@ -142,6 +146,8 @@ class Studio:
 
     async def _work(self, step: Step) -> Result:
         """Which part of the product does the steps of a job."""
+        if step.stage == tweet_steps.INTAKE:
+            return await self.files.take_in(step)
         if step.kind in (tweet_steps.KIND, tweet_desk.REWRITE):
             return await self.tweets.work(step)
         if step.kind == picture_steps.KIND:
@@ -189,7 +195,7 @@ class Studio:
     @property
     def files(self) -> JobFiles:
         """Persona and calendar files that jobs are begun with, and the files that come of them."""
-        return JobFiles(self._store, self.people, disclosure=self.settings.disclosure)
+        return JobFiles(self._store, self.people, disclosure=self.settings.disclosure, limit_mb=self.settings.max_upload_mb)
 
     # Personas
 

@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 from sqlite_utils import Database
@@ -83,36 +84,30 @@ class TweetDesk:
             raise ConflictError("{total} tweets are too many for one job; the limit is {limit}.", total=total, limit=MOST_TWEETS)
         if len({order.persona_id for order in orders}) < len(orders):
             raise ConflictError("A persona stands twice in this batch.")
-        names = [(await self._store.fetch(personas.get, order.persona_id))["name"] for order in orders]
+        names = [await self._called(order) for order in orders]
         for order in orders:
-            if order.calendar_id:
+            if order.calendar_id and not (order.source and order.source.calendar):
                 await self._store.fetch(calendars.body, order.calendar_id)
-        params = {
-            **(extra or {}),
-            "orders": {order.persona_id: {"count": order.count, "calendar": order.calendar_id, "start": order.start} for order in orders},
-            "personas": [order.persona_id for order in orders],
-            "context": dict(context or {}),
-        }
+        params = {**(extra or {}), **tweet_steps.params(orders), "context": dict(context or {})}
         shown = title or (f"{names[0]}: {total} tweets" if len(names) == 1 else f"{len(names)} personas, {total} tweets")
         return await self._jobs.submit(tweet_steps.KIND, shown, tweet_steps.graph(orders), params=params, priority=priority)
 
-    async def start_calendar(
-        self, persona_id: str, days: int, start: str = "", *, priority: int = 0, extra: dict[str, Any] | None = None
-    ) -> str:
-        """Start a job that writes a calendar and no tweets. Returns its id; *start* as :class:`Order` has it, *extra* as :meth:`start`.
+    async def start_calendar(self, order: Order, *, priority: int = 0, extra: dict[str, Any] | None = None) -> str:
+        """Start a job that writes a calendar of as many days as the order counts, and no tweets. Returns its id; *extra* as :meth:`start`.
 
         Raises :class:`ConflictError` for an absurd number of days, :class:`NotFoundError` for an unknown persona.
         """
-        if not 1 <= days <= calendar.MOST_DAYS:
+        if not 1 <= order.count <= calendar.MOST_DAYS:
             raise ConflictError("A calendar has 1 to {limit} days.", limit=calendar.MOST_DAYS)
-        name = (await self._store.fetch(personas.get, persona_id))["name"]
-        params = {
-            **(extra or {}),
-            "orders": {persona_id: {"count": days, "calendar": None, "start": start}},
-            "personas": [persona_id],
-        }
-        steps = [NewStep(persona_id, tweet_steps.CALENDAR)]
-        return await self._jobs.submit(tweet_steps.KIND, f"{name}: {days} days", steps, params=params, priority=priority)
+        title = f"{await self._called(order)}: {order.count} days"
+        steps, params = tweet_steps.graph([order], tweets=False), {**(extra or {}), **tweet_steps.params([order])}
+        return await self._jobs.submit(tweet_steps.KIND, title, steps, params=params, priority=priority)
+
+    async def _called(self, order: Order) -> str:
+        """What the persona of an order is called; its file's name as long as nothing else is known. Raises :class:`NotFoundError`."""
+        if order.source and order.source.persona:
+            return Path(order.source.persona).stem
+        return (await self._store.fetch(personas.get, order.persona_id))["name"]
 
     async def forecast(self, orders: Sequence[Order]) -> Forecast:
         """What :meth:`start` with these orders will take, from what calls took here before, else from usual figures."""
@@ -262,17 +257,21 @@ class TweetDesk:
 
     async def batch(self, job_id: str) -> dict[str, Any]:
         """A job of ours as a table: ``{id, title, status, total, done, failed, seconds, eta, calls, tokens, cost, tweets, personas: [{id,
-        name, done, failed, total, tweets, calendar}], failures: [{persona, what, kind, reason}]}``. *total*, *done* and *failed* count
-        steps; *tweets* counts tweets alone, as ``{total, done, failed, running}``; *calendar* is the state of one that is written, else
-        ``None``.
+        name, done, failed, total, tweets, file, calendar}], failures: [{persona, what, kind, reason}]}``. *total*, *done* and *failed*
+        count steps, files that were taken in left out; *tweets* counts tweets alone, as ``{total, done, failed, running}``; *file* is the
+        state of one that is taken in, *calendar* of one that is written, else ``None``.
         """
         return await self._store.fetch(self._batch, job_id)
 
     def _batch(self, db: Database, job_id: str) -> dict[str, Any]:
         job = journal.get(db, job_id)
         counts = standing.counts_by_item(db, job_id, len(new_id()))
-        names = personas.names(db, job["params"].get("personas", []))
-        rows = [{"id": persona_id, "name": name, **_counted(counts.get(persona_id, {}))} for persona_id, name in names.items()]
+        ids = job["params"].get("personas", [])
+        names = personas.names(db, ids)
+        # Those that are still to be taken in are no personas yet; those that were deleted have no step that is still to be done.
+        coming = {one: tweet_steps.file_of(job["params"], one) for one in ids if one not in names and _coming(counts.get(one, {}))}
+        called = {one: names.get(one) or coming[one] for one in ids if one in names or one in coming}
+        rows = [{"id": persona_id, "name": name, **_counted(counts.get(persona_id, {}))} for persona_id, name in called.items()]
         spent = calls.sum_of(db, job_id)
         done, failed, total = (sum(row[key] for row in rows) for key in ("done", "failed", "total"))
         elapsed = standing.elapsed(job)
@@ -297,7 +296,7 @@ class TweetDesk:
             "failures": [
                 {
                     "persona": tweet_steps.persona_of(step["item"]),
-                    "name": names.get(tweet_steps.persona_of(step["item"]), ""),
+                    "name": called.get(tweet_steps.persona_of(step["item"]), ""),
                     "what": step["stage"],
                     "kind": step["error_kind"],
                     "reason": step["error"],
@@ -331,14 +330,24 @@ class TweetDesk:
 
 
 def _counted(stages: Mapping[str, dict[str, int]]) -> dict[str, Any]:
-    """The steps of a persona in a job, its tweets, and the state of the calendar that is written for it."""
-    total, done, failed = (sum(counts[key] for counts in stages.values()) for key in ("total", "done", "failed"))
-    plan = stages.get(tweet_steps.CALENDAR)
-    calendar = next((state for state in ("done", "failed", "running") if plan[state]), "waiting") if plan else None
+    """The steps of a persona in a job, its tweets, and the states of its file and of the calendar that is written for it."""
+    work = [counts for stage, counts in stages.items() if stage != tweet_steps.INTAKE or counts["failed"]]
+    total, done, failed = (sum(counts[key] for counts in work) for key in ("total", "done", "failed"))
     return {
         "done": done,
         "failed": failed,
         "total": total,
         "tweets": stages.get(tweet_steps.TWEET, standing.NO_STEPS),
-        "calendar": calendar,
+        "file": _state(stages.get(tweet_steps.INTAKE)),
+        "calendar": _state(stages.get(tweet_steps.CALENDAR)),
     }
+
+
+def _state(counts: Mapping[str, int] | None) -> str | None:
+    """Of the one step that *counts* are of."""
+    return next((state for state in ("done", "failed", "running") if counts[state]), "waiting") if counts else None
+
+
+def _coming(stages: Mapping[str, dict[str, int]]) -> bool:
+    """True for a persona whose file is still to be taken in, or could not be."""
+    return _state(stages.get(tweet_steps.INTAKE)) not in (None, "done")

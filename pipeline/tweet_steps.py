@@ -6,8 +6,9 @@ import asyncio
 import time
 from collections import OrderedDict, deque
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from datetime import UTC, date, datetime
+from pathlib import Path
 from typing import Any
 
 from pipeline import calendar, checks, tweets
@@ -19,10 +20,14 @@ from storage import calendars, personas
 from storage import tweets as table
 from storage.clock import new_id
 from storage.database import Store, Transaction
-from storage.jobs import NewStep
+from storage.jobs import Key, NewStep
 
 KIND = "tweets"
-CALENDAR, TWEET = "calendar", "tweet"
+INTAKE, CALENDAR, TWEET = "intake", "calendar", "tweet"
+FILES = "files"
+"""The lane in which files are taken in."""
+FILES_AT_ONCE = 4
+"""Personas of a job whose files are taken in at once: reading and saving go side by side, and few are held in memory."""
 FRESH = 5.0
 """Seconds for which a persona is taken to be unchanged without looking."""
 KEPT = 400
@@ -30,27 +35,60 @@ KEPT = 400
 
 
 @dataclass(frozen=True)
+class Source:
+    """The files of an order that its job takes in, as absolute paths: the *persona*'s, empty where the persona is here already, and its
+    *calendar*'s, empty where there is none.
+    """
+
+    persona: str
+    calendar: str = ""
+
+
+@dataclass(frozen=True)
 class Order:
     """*count* tweets of one persona, from the calendar with the id *calendar_id*, or from one that is written for it from *start* (a date
-    as text; tomorrow in the persona's time zone where it is empty).
+    as text; tomorrow in the persona's time zone where it is empty). With a *source* the persona, the calendar or both are taken in by the
+    job, under the ids that are given here.
     """
 
     persona_id: str
     count: int
     calendar_id: str | None = None
     start: str = ""
+    source: Source | None = None
 
 
-def graph(orders: Sequence[Order]) -> list[NewStep]:
-    """A calendar where none is given, then the persona's tweets. A persona waits for no other."""
+def graph(orders: Sequence[Order], *, tweets: bool = True) -> list[NewStep]:
+    """What is to be taken in, a calendar where none is given, then the persona's *tweets*. A persona waits for no other."""
     steps = []
     for order in orders:
-        needs = ()
+        needs: tuple[Key, ...] = ()
+        if order.source:
+            steps.append(NewStep(order.persona_id, INTAKE, lane=FILES))
+            needs = ((order.persona_id, INTAKE),)
         if order.calendar_id is None:
-            steps.append(NewStep(order.persona_id, CALENDAR))
+            steps.append(NewStep(order.persona_id, CALENDAR, needs))
             needs = ((order.persona_id, CALENDAR),)
-        steps += [NewStep(item(order.persona_id, slot), TWEET, needs) for slot in range(1, order.count + 1)]
+        if tweets:
+            steps += [NewStep(item(order.persona_id, slot), TWEET, needs) for slot in range(1, order.count + 1)]
     return steps
+
+
+def params(orders: Sequence[Order]) -> dict[str, Any]:
+    """What a job's params say of its orders."""
+    return {
+        "orders": {
+            order.persona_id: {"count": order.count, "calendar": order.calendar_id, "start": order.start}
+            | ({"source": asdict(order.source)} if order.source else {})
+            for order in orders
+        },
+        "personas": [order.persona_id for order in orders],
+    }
+
+
+def file_of(params: Mapping[str, Any], persona_id: str) -> str:
+    """The name of the file that a persona is taken in from, by the *params* of its job; empty where it was here before."""
+    return Path(params.get("orders", {}).get(persona_id, {}).get("source", {}).get("persona", "")).name
 
 
 def item(persona_id: str, slot: int) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -132,9 +132,9 @@ def pictures_in_use(db: Database, names: Sequence[str]) -> set[str]:
 OF_FILE = "SELECT id FROM personas WHERE options ->> '$.file' = ? ORDER BY id DESC"
 
 
-def of_file(db: Database, digest: str) -> list[str]:
-    """The personas that were made of the file with this hash, newest first."""
-    return [found["id"] for found in rows(db, OF_FILE, digest)]
+def of_files(db: Database, digests: Iterable[str]) -> dict[str, list[str]]:
+    """The personas that were made of the file with each of these hashes, newest first."""
+    return {digest: [found["id"] for found in rows(db, OF_FILE, digest)] for digest in digests}
 
 
 def card(db: Database, persona_id: str) -> dict[str, Any] | None:

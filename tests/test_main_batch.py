@@ -79,7 +79,7 @@ def test_one_broken_file_fails_and_the_others_go_on(shell, people, writer_url):
     done = shell.run(*batch([*files[:3], "broken.json", *files[3:], "gone.json"], "--json", "--api-base", writer_url))
     assert done.returncode == 1, done.stderr
     report = json.loads(done.stdout)
-    assert (report["status"], report["done"], report["resume"]) == ("failed", COUNT, [])
+    assert (report["status"], report["done"], report["resume"]) == ("failed", COUNT, [shell.job_id()])
     reasons = {failure["persona"]: failure["reason"] for failure in report["failed"]}
     assert set(reasons) == {"broken.json", "gone.json"}
     assert all(reason.startswith(name) and reason.endswith(".") for name, reason in reasons.items())
@@ -93,6 +93,15 @@ def test_one_broken_file_fails_and_the_others_go_on(shell, people, writer_url):
     assert written["disclosure"]
     assert all({"time_segment", "topic_type", "tweet_text", "image_generation"} <= set(tweet) for tweet in written["tweets"])
     assert f"{COUNT} of {COUNT + 2} personas done ({ALL} tweets written)" in done.stderr
+    assert "broken.json: taking it in failed: broken.json is not JSON" in done.stderr
+
+    (shell.folder / "broken.json").write_bytes((shell.folder / files[0]).read_bytes())
+    mended = shell.run("--resume", "--json", "--api-base", writer_url)
+    assert mended.returncode == 0, mended.stderr
+    assert [made["file"] for made in json.loads(mended.stdout)["batches"] if made["persona"] == "broken.json"] == [
+        "output/broken_tweets.json"
+    ]
+    assert json.loads(mended.stdout)["calls"] == EACH + 1
 
 
 def test_the_same_file_is_the_same_persona(shell, people, writer_url):
@@ -168,6 +177,30 @@ def test_killed_it_goes_on_and_no_tweet_is_written_twice(shell, people, offline_
     assert_whole(shell)
     assert sum(line["event"] == "begin" for line in server.log()) - (ALL + COUNT) <= SLOTS
     assert shell.run("--resume").stderr.endswith("There is nothing to go on with.\n")
+
+
+def test_killed_while_files_are_taken_in_it_goes_on_with_the_rest(shell, people, offline_server):
+    server = offline_server("--latency", "0.05")
+    files = people(120)
+    days = [calendar_file(shell, "days.json", ["2026-07-01"])] * 120
+    running = shell.start("--batch-mode", "--personas", *files, "--calendars", *days, "--tweets", "1", *at(server))
+    until(lambda: (shell.folder / "data" / "studio.db").exists() and taken_in(shell))
+    running.end(signal.SIGKILL)
+    here = [row["name"].removeprefix("Mara ") for row in shell.rows("SELECT name FROM personas")]
+    assert 0 < len(here) < 120
+    for number in here:
+        (shell.folder / "people" / f"mara{number}.json").unlink()  # what was taken in is not asked for again
+    resumed = shell.run("--resume", *at(server))
+    assert resumed.returncode == 0, resumed.stderr
+    assert {row["n"] for row in shell.rows("SELECT count(*) AS n FROM tweets GROUP BY persona_id")} == {1}
+    assert len(shell.files("output")) == 120
+
+
+def taken_in(shell):
+    """How many personas are there; none as long as there is no table of them."""
+    if not shell.rows("SELECT 1 FROM sqlite_master WHERE name = 'personas'"):
+        return 0
+    return shell.rows("SELECT count(*) AS n FROM personas")[0]["n"]
 
 
 def test_files_that_a_kill_kept_from_being_written_are_written(shell, people, writer_url):

@@ -162,10 +162,10 @@ function drawTracks(batch) {
 function drawTrack(track, status) {
   const { person } = track;
   const { done, failed, total, running } = person.tweets;
-  const state = [done, failed, total, running, person.calendar, person.reasons.length, status].join();
+  const state = [done, failed, total, running, person.file, person.calendar, person.reasons.length, status].join();
   if (track.drawn === state) return;
   track.drawn = state;
-  track.node.className = failed || person.calendar === "failed" ? "failed" : done === total ? "done" : running || person.calendar === "running" ? "running" : "";
+  track.node.className = failed || person.calendar === "failed" || person.file === "failed" ? "failed" : done === total ? "done" : running || person.calendar === "running" ? "running" : "";
   track.good.style.width = share(done, total);
   track.bad.style.width = share(failed, total);
   track.count.textContent = done + "/" + total;
@@ -184,6 +184,7 @@ function newTrack(person) {
 
 function note(person, status) {
   const { done, failed, total, running } = person.tweets;
+  if (person.file === "failed") return say("run.no_file");
   if (person.calendar === "failed") return say("run.no_calendar");
   if (failed) return say("run.n_failed", { n: failed });
   if (done === total) return "✓";

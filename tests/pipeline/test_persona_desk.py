@@ -426,21 +426,13 @@ async def test_a_card_without_a_picture_is_completed_and_exported_as_everything(
     assert kind == "eliza" or found.card["data"]["odd"] == {"kept": [1]}
 
 
-async def test_files_taken_in_at_once_are_known_again_and_each_has_a_persona_of_its_own(open_studio):
+async def test_a_file_that_is_dropped_twice_is_one_persona(open_studio):
     same, other = json.dumps(card()).encode(), json.dumps(card(odd=1)).encode()
     async with open_studio() as studio:
-
-        async def take_in():
-            taken: set[str] = set()
-            found = await asyncio.gather(*(studio.files.persona(content, "x.json", taken) for content in [same] * 6 + [other]))
-            assert taken == {one.persona_id for one in found}
-            assert len(taken) == 7
-            return found
-
-        first, again = await take_in(), await take_in()
-        assert [one.known for one in first + again] == [False] * 7 + [True] * 7
-        assert {one.persona_id for one in again[:6]} == {one.persona_id for one in first[:6]}
-        assert (first[6].persona_id, first[6].name) == (again[6].persona_id, "Mara")
+        first, again, third = [await studio.files.persona(content, "x.json") for content in (same, same, other)]
+        assert (first.known, again.known, third.known) == (False, True, False)
+        assert again.persona_id == first.persona_id != third.persona_id
+        assert again.name == "Mara"
 
 
 async def test_an_imported_core_that_lacks_much_can_be_edited_as_it_is_and_written_anew(open_studio, writer_url):

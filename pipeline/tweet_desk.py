@@ -19,7 +19,7 @@ from pipeline.jobs import Jobs, Result, Step
 from pipeline.llm.client import Message
 from pipeline.llm.gate import Gate
 from pipeline.llm.usage import Prices
-from pipeline.tweet_steps import Order, TweetWork
+from pipeline.tweet_steps import Order, Source, TweetWork
 from storage import calendars, calls, personas, standing
 from storage import jobs as journal
 from storage import tweets as table
@@ -84,10 +84,7 @@ class TweetDesk:
             raise ConflictError("{total} tweets are too many for one job; the limit is {limit}.", total=total, limit=MOST_TWEETS)
         if len({order.persona_id for order in orders}) < len(orders):
             raise ConflictError("A persona stands twice in this batch.")
-        names = [await self._called(order) for order in orders]
-        for order in orders:
-            if order.calendar_id and not (order.source and order.source.calendar):
-                await self._store.fetch(calendars.body, order.calendar_id)
+        names = await self._store.fetch(_called, orders)
         params = {**(extra or {}), **tweet_steps.params(orders), "context": dict(context or {})}
         shown = title or (f"{names[0]}: {total} tweets" if len(names) == 1 else f"{len(names)} personas, {total} tweets")
         return await self._jobs.submit(tweet_steps.KIND, shown, tweet_steps.graph(orders), params=params, priority=priority)
@@ -99,15 +96,9 @@ class TweetDesk:
         """
         if not 1 <= order.count <= calendar.MOST_DAYS:
             raise ConflictError("A calendar has 1 to {limit} days.", limit=calendar.MOST_DAYS)
-        title = f"{await self._called(order)}: {order.count} days"
+        title = f"{(await self._store.fetch(_called, [order]))[0]}: {order.count} days"
         steps, params = tweet_steps.graph([order], tweets=False), {**(extra or {}), **tweet_steps.params([order])}
         return await self._jobs.submit(tweet_steps.KIND, title, steps, params=params, priority=priority)
-
-    async def _called(self, order: Order) -> str:
-        """What the persona of an order is called; its file's name as long as nothing else is known. Raises :class:`NotFoundError`."""
-        if order.source and order.source.persona:
-            return Path(order.source.persona).stem
-        return (await self._store.fetch(personas.get, order.persona_id))["name"]
 
     async def forecast(self, orders: Sequence[Order]) -> Forecast:
         """What :meth:`start` with these orders will take, from what calls took here before, else from usual figures."""
@@ -327,6 +318,20 @@ class TweetDesk:
         """As :meth:`export`, also of kind ``batch``, however many there are: (name, media type, chunks that block while they are read)."""
         made = await asyncio.to_thread(tweet_files.made, self._store, kind, filters, disclosure)
         return f"tweets-{datetime.now(UTC):%Y%m%d-%H%M}.{made.suffix}", made.media_type, made.chunks
+
+
+def _called(db: Database, orders: Sequence[Order]) -> list[str]:
+    """What the persona of each order is called; its file's name as long as nothing else is known. Raises :class:`NotFoundError` for a
+    persona or a calendar that is neither here nor to be taken in.
+    """
+    coming = [order.source or Source("") for order in orders]
+    for order, source in zip(orders, coming, strict=True):
+        if order.calendar_id and not source.calendar:
+            calendars.get(db, order.calendar_id)
+    return [
+        Path(source.persona).stem if source.persona else personas.get(db, order.persona_id)["name"]
+        for order, source in zip(orders, coming, strict=True)
+    ]
 
 
 def _counted(stages: Mapping[str, dict[str, int]]) -> dict[str, Any]:

@@ -42,15 +42,16 @@ class Batches:
         sources = []
         for persona, calendar, target in zip(order.personas, calendars or [None] * len(targets), targets, strict=True):
             label = utf8(persona.name if named[persona.name] == 1 else str(persona))
-            bad = [(path, kind) for path, kind in ((persona, "persona"), (calendar, "calendar file")) if path and unusable(path)]
-            for path, kind in bad[:1]:
-                self._session.fail(Failure(persona=label, reason=f"{utf8(str(path))} {unusable(path)}", kind=kind))
+            given = [(path, unusable(path.absolute()), kind) for path, kind in ((persona, "persona"), (calendar, "calendar file")) if path]
+            bad = [(path, why, kind) for path, why, kind in given if why]
+            for path, why, kind in bad[:1]:
+                self._session.fail(Failure(persona=label, reason=f"{utf8(str(path))} {why}", kind=kind))
             if not bad:
                 sources.append(Source(persona, label, calendar, target))
         return sources
 
     async def write(self, order: FilesOrder, sources: Sequence[Source]) -> None:
-        """Write what is ordered for each of *sources* that can be used."""
+        """Write what is ordered for each of *sources*; the job finds out which of them can be used."""
         outputs.make_folders([source.target for source in sources], FLAG)
         await self._session.begin(self._start(order, sources))
 
@@ -81,7 +82,7 @@ class Batches:
         status = "complete" if complete else "unfinished" if not over else "partial" if done else "failed"
         report.failed += _failures(label, steps)
         if any(step["stage"] == INTAKE and step["status"] == "failed" for step in steps):
-            return  # there is no such persona
+            return  # nothing of it was begun
         if over and not complete and not any(step["status"] == "failed" for step in steps):
             report.failed.append(Failure(persona=label, reason="was cancelled before it was complete.", kind="cancelled"))
         file = await self._session.deliver(place) if status in ("complete", "partial") else ""

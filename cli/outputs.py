@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import glob
 import os
 import time
 from collections.abc import Sequence
@@ -76,9 +77,11 @@ def make_folders(targets: Sequence[Path], flag: str) -> None:
 
 def write(target: Path, content: bytes) -> None:
     """Put *content* at *target*: under a temporary name, on the disk, then renamed. Raises :class:`StorageError`."""
-    temporary = target.with_name(f".{target.stem[:80]}.{os.getpid()}-{time.monotonic_ns()}.part")
+    begun = f".{target.stem[:80]}."
+    temporary = target.with_name(f"{begun}{os.getpid()}-{time.monotonic_ns()}.part")
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
+        _remove_abandoned(target.parent, begun)
         try:
             with temporary.open("wb") as file:
                 file.write(content)
@@ -89,6 +92,24 @@ def write(target: Path, content: bytes) -> None:
             temporary.unlink(missing_ok=True)
     except OSError as error:
         raise StorageError("{path} could not be written: {why}.", path=shown(target), why=error.strerror or error) from None
+
+
+def _remove_abandoned(folder: Path, begun: str) -> None:
+    """Remove what processes that were killed while they wrote have left of files whose temporary names begin so."""
+    for left in folder.glob(f"{glob.escape(begun)}*-*.part"):
+        process = left.name.removeprefix(begun).partition("-")[0]
+        if process.isdecimal() and not _runs(int(process)):
+            left.unlink(missing_ok=True)
+
+
+def _runs(process: int) -> bool:
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    except (PermissionError, OverflowError):  # somebody else's, or none of ours
+        return True
+    return True
 
 
 def shown(path: Path) -> str:

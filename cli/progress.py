@@ -53,6 +53,8 @@ class Progress:
         self._counts: Counter[str] = Counter()
         self._left: Counter[Place] = Counter()
         """How many steps of each are not done."""
+        self._barred: set[Place] = set()
+        """Those whose files could not be taken in."""
         self._running: dict[Key, None] = {}
         self._before = 0
         """Steps that were done when they were first seen."""
@@ -90,8 +92,7 @@ class Progress:
             return
         self._status[key] = status
         if key[2] == INTAKE:  # takes no time to speak of, and would make the rest look near
-            if announce and status == "failed":
-                self.warn(f"{self._name(key)} failed: {error}")
+            self._taken_in(key, status == "failed", error if announce else "")
             return
         self._counts[status] += 1
         if before:
@@ -108,9 +109,23 @@ class Progress:
         elif status == "done" and not self._terminal:
             self._line(key)
 
+    def _taken_in(self, key: Key, failed: bool, error: str) -> None:  # noqa: FBT001
+        place = place_of(*key[:2])
+        if not failed:
+            self._barred.discard(place)
+            return
+        self._barred.add(place)
+        if error:
+            self.warn(f"{self._name(key)} failed: {error}")
+
+    @property
+    def _lost(self) -> int:
+        """Steps that cannot be done, since what they are made from could not be taken in."""
+        return sum(self._left[place] for place in self._barred)
+
     def _line(self, key: Key) -> None:
         """Say that a step is done; of many steps, how far they are."""
-        now, done, total = time.monotonic(), self._counts["done"], self._counts.total()
+        now, done, total = time.monotonic(), self._counts["done"], self._counts.total() - self._lost
         head = f"[{now - self._began:.1f} s] {done:,}/{total:,}"
         if total <= MANY:
             self.note(f"{head} {self._name(key)}")
@@ -123,7 +138,7 @@ class Progress:
         return f", {ready:,}/{len(self._left):,} personas" if len(self._left) > 1 else ""
 
     def _remaining(self) -> str:
-        here, left = self._counts["done"] - self._before, self._counts["waiting"] + self._counts["running"]
+        here, left = self._counts["done"] - self._before, self._counts["waiting"] + self._counts["running"] - self._lost
         return f", about {(time.monotonic() - self._began) / here * left:.0f} s left" if here >= GUESSED_FROM and left else ""
 
     def _trouble(self, data: dict[str, Any]) -> None:
@@ -176,16 +191,16 @@ class Progress:
     def _draw(self) -> None:
         if self._quiet or not self._terminal:
             return
-        done = self._counts["done"]
+        done, total = self._counts["done"], self._counts.total() - self._lost
         if self._bar is None:
             form = "{n_fmt}/{total_fmt} |{bar:20}| {elapsed} (left {remaining}){postfix}"
-            self._bar = tqdm(total=self._counts.total(), initial=done, file=sys.stderr, leave=False, dynamic_ncols=True, bar_format=form)
+            self._bar = tqdm(total=total, initial=done, file=sys.stderr, leave=False, dynamic_ncols=True, bar_format=form)
         failed, running = self._counts["failed"], len(self._running)
         named = ", ".join(self._short(key) for key in islice(self._running, NAMES_SHOWN))
         more = ", …" if running > NAMES_SHOWN else ""
         words = [f"{failed} failed"] if failed else []
         words += [f"writing {running}: {named}{more}"] if running else []
-        self._bar.total, self._bar.n = self._counts.total(), done
+        self._bar.total, self._bar.n = total, done
         self._bar.set_postfix_str("; ".join(words))
 
     def _short(self, key: Key) -> str:

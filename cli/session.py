@@ -113,9 +113,7 @@ class Session:
         """Follow the job that *start* starts."""
         # Shielded: what a signal interrupts may be in the database already, and then the report must name it.
         self._starting = asyncio.create_task(self._begun(start))
-        job_id = await asyncio.shield(self._starting)
-        await self._recall(await self.studio.job(job_id))
-        await self._follow(job_id)
+        await self._follow(await asyncio.shield(self._starting))
 
     async def _begun(self, start: Coroutine[Any, Any, str]) -> str:
         job_id = await start
@@ -185,7 +183,10 @@ class Session:
                 if event.status == "done":
                     await self._hand_out([place_of(job_id, event.item)])
             else:
-                self.progress.sync(await self.studio.job(job_id))
+                job = await self.studio.job(job_id)
+                if job_id not in self._known:  # read after the first event, so that none before it is missed
+                    await self._recall(job)
+                self.progress.sync(job)
                 await self._hand_out([place for place in self._files if place[0] == job_id])
             if event.status == "paused":
                 self.progress.warn(f"{job_id} was paused elsewhere.")

@@ -41,7 +41,7 @@ PACE = 0.5
 """Seconds that a look at a running batch waits, so that a page is drawn twice a second; when the batch ends or stops, not that long."""
 LONGEST_CONTEXT = 1000
 SCRIPTS = ("batch_match", "batch_files", "batch_people", "batch_order", "batch_run", "batch")
-ROW = ("id", "name", "tweets", "calendar")
+ROW = ("id", "name", "tweets", "file", "calendar")
 LIMITS = {"files": MOST_FILES, "personas": MOST_PERSONAS, "each": MOST_EACH, "tweets": MOST_TWEETS, "context": LONGEST_CONTEXT}
 
 

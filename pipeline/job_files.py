@@ -21,7 +21,7 @@ from typing import Any
 import orjson
 from sqlite_utils import Database
 
-from errors import NotFoundError, UploadError
+from errors import NotFoundError, StudioError, UploadError
 from pipeline import picture_steps, tweet_steps
 from pipeline.formats import batches, calendars
 from pipeline.formats.json_out import as_json
@@ -111,7 +111,7 @@ class JobFiles:
         """An order of *count* tweets for each persona's file, with its calendar's where there is one: the job takes them in, and says what
         is wrong with them. Of two files with the same content each is a persona of its own.
         """
-        marks = await asyncio.to_thread(lambda: [_marked(partial(self._content, persona)) for persona, _ in files])
+        marks = [await asyncio.to_thread(_marked, partial(self._content, persona)) for persona, _ in files]
         taken: set[str] = set()
         orders = []
         for (persona, calendar), known in zip(files, await self._known(marks), strict=True):
@@ -123,11 +123,11 @@ class JobFiles:
         return orders
 
     async def take_in(self, step: Step) -> Result:
-        """Read the files of an order; they are saved with the step. Raises :class:`UploadError`, whose kind says which of them is bad."""
+        """Read the files of an order; they are saved with the step. Raises an error whose kind says which of them cannot be used."""
         order = step.params["orders"][step.item]
         source = Source(**order["source"])
         remarks: list[str] = []
-        found = days = None
+        digest, found, days = "", None, None
         kind, path = "calendar file", Path(source.calendar)
         try:
             # The calendar first: reading a persona may keep its picture.
@@ -139,14 +139,19 @@ class JobFiles:
             kind, path = "persona", Path(source.persona)
             if source.persona:
                 content = await asyncio.to_thread(self._content, path)
-                found = await self._people.read_file(content, path.name, step.item, digest=hashlib.sha256(content).hexdigest())
+                digest = hashlib.sha256(content).hexdigest()
+                found = await self._people.read_file(content, path.name, step.item, digest=digest)
                 remarks += [f"{path.name}: {remark}" for remark in found.deviations]
-        except UploadError as error:
+        except StudioError as error:
             raise _Unusable(kind, error) from None
 
         def save(tx: Transaction) -> None:
-            if found:
-                found.save(tx)
+            try:
+                if found:
+                    _refuse_taken(tx, path.name, digest, step.params["personas"])
+                    found.save(tx)
+            except UploadError as error:
+                raise _Unusable(kind, error) from None
             if days:
                 calendar_table.save(tx, order["calendar"], days, datetime.now(UTC))
 
@@ -154,9 +159,9 @@ class JobFiles:
 
     def _content(self, path: Path) -> bytes:
         """What is in a file. Raises :class:`UploadError`."""
-        if not path.is_file():
-            raise UploadError("{name} is not a file.", name=path.name)
         try:
+            if not path.is_file():
+                raise UploadError("{name} is not a file.", name=path.name)
             size = path.stat().st_size / 2**20
             if size <= self._limit_mb:
                 return path.read_bytes()
@@ -244,10 +249,21 @@ def _marked(read: Callable[[], bytes]) -> _Mark:
     return _Mark(hashlib.sha256(content).hexdigest(), found if isinstance(found, str) else "", read)
 
 
-class _Unusable(UploadError):
+def _refuse_taken(tx: Transaction, name: str, digest: str, ours: Collection[str]) -> None:
+    """A file becomes one persona, also where another job takes it in while this one is interrupted."""
+    others = [other for other in personas.of_files(tx, [digest])[digest] if other not in ours]
+    if others:
+        raise UploadError(
+            "{name} has been taken in by another job meanwhile. Order its tweets anew: it is the persona {persona}.",
+            name=name,
+            persona=personas.get(tx, others[0])["name"],
+        )
+
+
+class _Unusable(StudioError):
     """A file that cannot be used; *kind* says what it was to be."""
 
-    def __init__(self, kind: str, error: UploadError) -> None:
+    def __init__(self, kind: str, error: StudioError) -> None:
         super().__init__(error.template, **error.facts)
         self.kind = kind
 

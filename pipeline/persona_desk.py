@@ -258,9 +258,9 @@ class PersonaDesk:
 
     # In and out
 
-    async def import_file(self, content: bytes, name: str, *, persona_id: str = "", digest: str = "") -> Imported:
-        """Make a persona of a file, as :meth:`read_file` has it, with the id *persona_id* where one is given."""
-        persona_id = persona_id or new_id()
+    async def import_file(self, content: bytes, name: str, *, digest: str = "") -> Imported:
+        """Make a persona of a file, as :meth:`read_file` has it."""
+        persona_id = new_id()
         found = await self.read_file(content, name, persona_id, digest=digest)
         return Imported(persona_id, await self._store.write(found.save), found.kind, found.deviations)
 

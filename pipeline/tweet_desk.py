@@ -336,7 +336,9 @@ def _called(db: Database, orders: Sequence[Order]) -> list[str]:
 
 def _counted(stages: Mapping[str, dict[str, int]]) -> dict[str, Any]:
     """The steps of a persona in a job, its tweets, and the states of its file and of the calendar that is written for it."""
-    work = [counts for stage, counts in stages.items() if stage != tweet_steps.INTAKE or counts["failed"]]
+    ahead = [counts for stage, counts in stages.items() if stage != tweet_steps.TWEET and counts["failed"]]
+    # Where what comes first has failed, the tweets are not to come.
+    work = ahead or [counts for stage, counts in stages.items() if stage != tweet_steps.INTAKE]
     total, done, failed = (sum(counts[key] for counts in work) for key in ("total", "done", "failed"))
     return {
         "done": done,

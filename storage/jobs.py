@@ -211,8 +211,10 @@ def settle(tx: Transaction, job_id: str, owner: str, now: datetime) -> str | Non
 
 
 def cancel(tx: Transaction, job_id: str, now: datetime) -> bool:
-    """Stop the job for good: what waits or runs is cancelled, what is done stays. False when it had ended already."""
-    if _status(tx, job_id) not in ("queued", "running", "paused"):
+    """Stop the job for good: what waits or runs is cancelled, what is done stays. So ends a job that failed in parts, which else would be
+    tried again with all others. False when it is done or cancelled already.
+    """
+    if _status(tx, job_id) not in ("queued", "running", "paused", "failed"):
         return False
     tx.execute(
         """UPDATE steps SET status = 'cancelled', lease_until = NULL, finished_at = ?

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import signal
 from collections import Counter
 
@@ -104,6 +105,35 @@ def test_one_broken_file_fails_and_the_others_go_on(shell, people, writer_url):
     assert json.loads(mended.stdout)["calls"] == EACH + 1
 
 
+def test_a_job_whose_file_stays_bad_can_be_put_to_rest(shell, people, writer_url):
+    (shell.folder / "broken.json").write_text("{nonsense")
+    assert shell.run(*batch([*people(1), "broken.json"], "--api-base", writer_url)).returncode == 1
+    again = shell.run("--resume", "--api-base", writer_url)
+    assert (again.returncode, again.stdout) == (1, ""), "the file that was written is left alone"
+    assert shell.run("--cancel", shell.job_id()).returncode == 0
+    after = shell.run("--resume", "--api-base", writer_url)
+    assert (after.returncode, after.stderr.endswith("There is nothing to go on with.\n")) == (0, True)
+    assert "1 of 2 personas done (4 tweets written)" in again.stderr
+
+
+def test_a_file_that_was_taken_in_elsewhere_meanwhile_is_not_taken_in_twice(shell, people, offline_server):
+    server = offline_server("--latency", "60")
+    files = people(2)
+    running = shell.start("--persona", files[0], "--tweets", "1", "--max-concurrent", "1", *at(server))
+    until(lambda: server.log("begin"))
+    running.end(signal.SIGKILL)
+    # As if it had been killed before its file was taken in.
+    shell.change("DELETE FROM personas")
+    shell.change("UPDATE steps SET status = 'waiting', owner = NULL, lease_until = NULL, finished_at = NULL WHERE stage = 'intake'")
+    server.behave(latency=0)
+    assert shell.run("--persona", files[0], "--tweets", "1", *at(server)).returncode == 0
+    resumed = shell.run("--resume", *at(server))
+    assert resumed.returncode == 1
+    assert "mara0.json has been taken in by another job meanwhile. Order its tweets anew: it is the persona Mara 0." in resumed.stderr
+    assert shell.rows("SELECT count(*) AS n FROM personas") == [{"n": 1}]
+    assert shell.rows("SELECT count(*) AS n FROM tweets") == [{"n": 1}]
+
+
 def test_the_same_file_is_the_same_persona(shell, people, writer_url):
     (file,) = people(1)
     for _ in range(2):
@@ -181,19 +211,19 @@ def test_killed_it_goes_on_and_no_tweet_is_written_twice(shell, people, offline_
 
 def test_killed_while_files_are_taken_in_it_goes_on_with_the_rest(shell, people, offline_server):
     server = offline_server("--latency", "0.05")
-    files = people(120)
-    days = [calendar_file(shell, "days.json", ["2026-07-01"])] * 120
+    files = people(200)
+    days = [calendar_file(shell, "days.json", ["2026-07-01"])] * 200
     running = shell.start("--batch-mode", "--personas", *files, "--calendars", *days, "--tweets", "1", *at(server))
     until(lambda: (shell.folder / "data" / "studio.db").exists() and taken_in(shell))
     running.end(signal.SIGKILL)
     here = [row["name"].removeprefix("Mara ") for row in shell.rows("SELECT name FROM personas")]
-    assert 0 < len(here) < 120
+    assert 0 < len(here) < 200
     for number in here:
         (shell.folder / "people" / f"mara{number}.json").unlink()  # what was taken in is not asked for again
     resumed = shell.run("--resume", *at(server))
     assert resumed.returncode == 0, resumed.stderr
     assert {row["n"] for row in shell.rows("SELECT count(*) AS n FROM tweets GROUP BY persona_id")} == {1}
-    assert len(shell.files("output")) == 120
+    assert len(shell.files("output")) == 200
 
 
 def taken_in(shell):
@@ -210,6 +240,17 @@ def test_files_that_a_kill_kept_from_being_written_are_written(shell, people, wr
     (shell.folder / "output" / "mara0_tweets.json").unlink()
     resumed = shell.run("--resume", "--api-base", writer_url)
     assert (resumed.returncode, resumed.stdout) == (0, "output/mara0_tweets.json\n"), resumed.stderr
+
+
+def test_what_a_kill_left_of_a_half_written_file_is_removed(shell, people, writer_url):
+    (file,) = people(1)
+    first = shell.start("--persona", file, "--tweets", "1", "--api-base", writer_url)
+    assert first.process.wait(30) == 0
+    dead, alive = f".mara0_tweets.{first.process.pid}-1.part", f".mara0_tweets.{os.getpid()}-1.part"
+    for name in (dead, alive, ".mara0_tweets.notes.part"):
+        (shell.folder / "output" / name).write_text("{")
+    assert shell.run("--persona", file, "--tweets", "1", "--api-base", writer_url).returncode == 0
+    assert shell.files("output") == sorted([alive, ".mara0_tweets.notes.part", "mara0_tweets.json"])
 
 
 def test_ctrl_c_drains_and_can_be_resumed(shell, people, offline_server):

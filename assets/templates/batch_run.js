@@ -108,7 +108,7 @@ function remaining(batch) {
 function drawFacts(batch) {
   const eta = remaining(batch);
   const people = [...tracks.values()].map((track) => track.person);
-  const planning = people.filter((person) => person.calendar && person.calendar !== "done").length;
+  const planning = people.filter((person) => person.calendar && person.calendar !== "done" && person.file !== "failed").length;
   const entries = [
     ["eta", batch.status === "running" ? (eta === null ? "…" : lasting(eta)) : null],
     ["time", batch.seconds === null ? null : lasting(batch.seconds)],
@@ -162,9 +162,10 @@ function drawTracks(batch) {
 function drawTrack(track, status) {
   const { person } = track;
   const { done, failed, total, running } = person.tweets;
-  const state = [done, failed, total, running, person.file, person.calendar, person.reasons.length, status].join();
+  const state = [person.name, done, failed, total, running, person.file, person.calendar, person.reasons.length, status].join();
   if (track.drawn === state) return;
   track.drawn = state;
+  track.name.textContent = person.name; // of a file that is taken in meanwhile
   track.node.className = failed || person.calendar === "failed" || person.file === "failed" ? "failed" : done === total ? "done" : running || person.calendar === "running" ? "running" : "";
   track.good.style.width = share(done, total);
   track.bad.style.width = share(failed, total);
@@ -177,8 +178,8 @@ function drawTrack(track, status) {
 }
 
 function newTrack(person) {
-  const track = { good: h("i.good"), bad: h("i.bad"), count: h("span.count"), note: h("small.note"), reasons: h("ul.reasons") };
-  track.node = h("li", { "data-persona": person.id }, h("b", { dir: "auto" }, person.name), h("div.progress", { "aria-hidden": "true" }, track.good, track.bad), track.count, track.note, track.reasons);
+  const track = { name: h("b", { dir: "auto" }), good: h("i.good"), bad: h("i.bad"), count: h("span.count"), note: h("small.note"), reasons: h("ul.reasons") };
+  track.node = h("li", { "data-persona": person.id }, track.name, h("div.progress", { "aria-hidden": "true" }, track.good, track.bad), track.count, track.note, track.reasons);
   return track;
 }
 

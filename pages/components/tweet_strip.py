@@ -51,7 +51,7 @@ def tweet_strip(studio: Studio) -> gr.HTML:
             "id": job_id,
             "status": batch["status"],
             **mine["tweets"],
-            "calendar": mine["calendar"],
+            "calendar": "failed" if mine["file"] == "failed" else mine["calendar"],  # the persona is here, so it was its calendar's file
             "reason": stored(next(iter(reasons), ""), asked.spoken),
         }
         return {"job": job, "tweets": [_narrow(tweet) for tweet in tweets]}

@@ -12,7 +12,9 @@ from datetime import UTC, datetime
 
 import pytest
 
+from pipeline import tweet_steps
 from pipeline.formats import cards
+from pipeline.tweet_steps import Order, Source
 from storage import jobs as journal
 from storage import personas, tweets
 from storage.clock import new_id
@@ -281,6 +283,33 @@ def test_failures_are_told_with_their_reasons_and_retried(open_shelf, open_page,
     ended(page)
     assert page.inner_text("#run-done") == "3"
     assert page.locator(".tracks .reasons li").count() == 0
+
+
+@pytest.mark.parametrize("viewport", [WIDE, NARROW])
+def test_a_job_of_the_command_line_names_its_files_until_they_are_personas(open_shelf, open_page, tmp_path, viewport):
+    shelf = open_shelf()
+    good, bad = tmp_path / "ada.json", tmp_path / "<img src=x onerror=alert(1)> ${7*7}.json"
+    good.write_text(json.dumps(card("Ada")))
+    bad.write_text("{nonsense")
+    orders = [Order(new_id(), 2, source=Source(str(path))) for path in (good, bad)]
+    steps, params = tweet_steps.graph(orders), tweet_steps.params(orders)
+    create = (journal.create, "01JOB", tweet_steps.KIND, "2 personas, 4 tweets", steps)
+    shelf.store.submit(*create, params=params, priority=10, now=NOW).result(30)
+
+    page = open_page(f"{shelf.url}?job=01JOB", viewport=viewport)
+    ended(page, "failed")
+    failed = page.locator(".tracks li.failed")
+    assert failed.locator("b").inner_text() == bad.name
+    assert failed.locator(".note").inner_text() == "its file cannot be used"
+    assert f"{bad.name} is not JSON that can be read (line 1)." in failed.locator(".reasons").inner_text()
+    assert [page.inner_text(f"#run-{what}") for what in ("done", "failed", "total")] == ["2", "0", "4"]
+    assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+
+    bad.write_text(json.dumps(card("Bea")))
+    page.click("#run-retry")
+    ended(page)
+    assert page.locator(".tracks b").all_inner_texts() == ["Ada", "Bea"], "without a reload"
+    assert page.inner_text("#run-done") == "4"
 
 
 def test_what_was_cancelled_stays_and_can_be_completed(open_shelf, open_page):

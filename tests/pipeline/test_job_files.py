@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import json
+import threading
 
 import pytest
 import seven_outputs
 
 from pipeline.formats import cards
 from pipeline.formats.json_out import as_json
+from pipeline.job_files import JobFiles
 from pipeline.tweet_steps import Source
 
 DAYS = {f"2026-07-0{day}": {"topic_type": "daily", "theme": f"the sea on day {day}", "recommended_time": "09:00"} for day in (1, 2, 3)}
@@ -138,12 +140,25 @@ async def test_what_a_stopped_process_has_not_taken_in_is_taken_in_by_the_next(o
         assert [row["id"] for row in batch["personas"]] == [order.persona_id for order in orders]
 
 
-async def test_a_persona_that_is_deleted_before_its_calendar_is_taken_in_is_gone(open_studio, file, writer_url):
+async def test_a_persona_that_is_deleted_while_its_calendar_is_taken_in_is_gone(open_studio, file, writer_url, monkeypatch):
+    ada, days = file("a.json", person("Ada")), file("days.json", {"calendar": DAYS})
+    reading, deleted = threading.Event(), threading.Event()
+    content = JobFiles._content
+
+    def slowly(self, path):
+        if path == days:
+            reading.set()
+            assert deleted.wait(10)
+        return content(self, path)
+
     async with open_studio(writer_url) as studio:
-        ((order,), _) = await ordered(studio, [(file("a.json", person("Ada")), None)], 1)
-        orders = await studio.files.orders([(file("a.json", person("Ada")), file("days.json", {"calendar": DAYS}))], 1)
-        assert orders[0].persona_id == order.persona_id
+        await ordered(studio, [(ada, None)], 1)
+        orders = await studio.files.orders([(ada, days)], 1)
+        monkeypatch.setattr(JobFiles, "_content", slowly)
         job_id = await studio.tweets.start(orders)
-        await asyncio.gather(studio.people.delete(order.persona_id), finished(studio, job_id))
-        assert (await studio.tweets.batch(job_id))["personas"] == []
+        assert await asyncio.to_thread(reading.wait, 10)
+        await studio.people.delete(orders[0].persona_id)
+        deleted.set()
+        batch = await finished(studio, job_id)
+        assert (batch["status"], batch["personas"], batch["failures"]) == ("cancelled", [], [])
         assert await studio.personas() == []

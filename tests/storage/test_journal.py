@@ -152,7 +152,7 @@ class Journal(RuleBasedStateMachine):
     @rule()
     def cancel(self):
         got = self.write(jobs.cancel, "job", self.now)
-        assert got == (self.model.job in ("queued", "running", "paused"))
+        assert got == (self.model.job in ("queued", "running", "paused", "failed"))
         if got:
             for key, status in self.model.status.items():
                 if status in ("waiting", "running"):

@@ -39,6 +39,9 @@ from storage.clock import new_id
 from storage.database import Store, Transaction
 from storage.tweets import Filters
 
+MARKED_AT_ONCE = 20
+"""Files that are looked at in one go, which cannot be interrupted."""
+
 
 @dataclass(frozen=True)
 class TakenIn:
@@ -111,7 +114,10 @@ class JobFiles:
         """An order of *count* tweets for each persona's file, with its calendar's where there is one: the job takes them in, and says what
         is wrong with them. Of two files with the same content each is a persona of its own.
         """
-        marks = [await asyncio.to_thread(_marked, partial(self._content, persona)) for persona, _ in files]
+        marks: list[_Mark] = []
+        for at in range(0, len(files), MARKED_AT_ONCE):
+            some = [partial(self._content, persona) for persona, _ in files[at : at + MARKED_AT_ONCE]]
+            marks += await asyncio.to_thread(lambda some=some: [_marked(read) for read in some])
         taken: set[str] = set()
         orders = []
         for (persona, calendar), known in zip(files, await self._known(marks), strict=True):

@@ -26,8 +26,8 @@ KIND = "tweets"
 INTAKE, CALENDAR, TWEET = "intake", "calendar", "tweet"
 FILES = "files"
 """The lane in which files are taken in."""
-FILES_AT_ONCE = 4
-"""Personas of a job whose files are taken in at once: reading and saving go side by side, and few are held in memory."""
+FILES_AT_ONCE = 2
+"""Personas of a job whose files are taken in at once: one is read while the other is saved. More would keep the first tweets waiting."""
 FRESH = 5.0
 """Seconds for which a persona is taken to be unchanged without looking."""
 KEPT = 400

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from cli import outputs
-from cli.orders import Batch, BatchOrder, CalendarOrder, Failure, FilesOrder
+from cli.orders import UNUSABLE, Batch, BatchOrder, CalendarOrder, Failure, FilesOrder
 from cli.progress import Place
 from cli.session import BATCH, Session, unusable, utf8
 from pipeline.tweet_steps import CALENDAR, INTAKE, TWEET
@@ -107,14 +107,17 @@ def _failures(label: str, steps: Sequence[Mapping[str, Any]]) -> list[Failure]:
         if step["status"] == "failed":
             key = (step["stage"], step["error_kind"] or "", step["error"] or "")
             slots.setdefault(key, []).append(str(int(step["item"].rpartition(":")[2])) if step["stage"] == TWEET else "")
-    return [
-        Failure(persona=label, reason=reason, kind=kind, stage=_named(stage, slots[stage, kind, reason])) for stage, kind, reason in slots
-    ]
+    return [_failure(label, key, named) for key, named in slots.items()]
+
+
+def _failure(label: str, key: tuple[str, str, str], slots: Sequence[str]) -> Failure:
+    stage, kind, reason = key
+    if stage == INTAKE:  # the reason names the file; a persona that was not begun counts as such, whatever kept it
+        return Failure(persona=label, reason=reason, kind=kind if kind in UNUSABLE else "persona")
+    return Failure(persona=label, reason=reason, kind=kind, stage=_named(stage, slots))
 
 
 def _named(stage: str, slots: Sequence[str]) -> str:
-    if stage == INTAKE:  # the reason names the file
-        return ""
     if stage != TWEET:
         return stage
     shown = ", ".join(slots[:SLOTS_SHOWN]) + (f" and {len(slots) - SLOTS_SHOWN} more" if len(slots) > SLOTS_SHOWN else "")

@@ -72,7 +72,7 @@ async def _cancel(order: CancelOrder, settings: Settings, manner: Manner) -> int
     try:
         await studio.job(order.job)
         await studio.start()
-        done = await studio.cancel(order.job)
+        done = await studio.cancel(order.job, failed=True)
         job = await studio.job(order.job)
     finally:
         await studio.stop()

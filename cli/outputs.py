@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-import glob
 import os
+import re
 import time
 from collections.abc import Sequence
+from contextlib import suppress
+from functools import cache
 from pathlib import Path
 
 from errors import ConfigError, StorageError
@@ -77,11 +79,10 @@ def make_folders(targets: Sequence[Path], flag: str) -> None:
 
 def write(target: Path, content: bytes) -> None:
     """Put *content* at *target*: under a temporary name, on the disk, then renamed. Raises :class:`StorageError`."""
-    begun = f".{target.stem[:80]}."
-    temporary = target.with_name(f"{begun}{os.getpid()}-{time.monotonic_ns()}.part")
+    temporary = target.with_name(f".{target.stem[:80]}.{os.getpid()}-{time.monotonic_ns()}.part")
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
-        _remove_abandoned(target.parent, begun)
+        _remove_abandoned(target.parent)
         try:
             with temporary.open("wb") as file:
                 file.write(content)
@@ -94,12 +95,14 @@ def write(target: Path, content: bytes) -> None:
         raise StorageError("{path} could not be written: {why}.", path=shown(target), why=error.strerror or error) from None
 
 
-def _remove_abandoned(folder: Path, begun: str) -> None:
-    """Remove what processes that were killed while they wrote have left of files whose temporary names begin so."""
-    for left in folder.glob(f"{glob.escape(begun)}*-*.part"):
-        process = left.name.removeprefix(begun).partition("-")[0]
-        if process.isdecimal() and not _runs(int(process)):
-            left.unlink(missing_ok=True)
+@cache
+def _remove_abandoned(folder: Path) -> None:
+    """Remove what processes of this machine that were killed while they wrote have left in *folder*, where that can be done."""
+    with suppress(OSError):
+        for left in folder.glob(".*.part"):
+            writer = re.fullmatch(r"\..+\.(\d+)-\d+\.part", left.name)
+            if writer and not _runs(int(writer[1])):
+                left.unlink(missing_ok=True)
 
 
 def _runs(process: int) -> bool:

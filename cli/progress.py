@@ -17,7 +17,7 @@ from tqdm import tqdm
 
 from pipeline.events import Event
 from pipeline.stages import BY_KEY
-from pipeline.tweet_steps import INTAKE
+from pipeline.tweet_steps import CALENDAR, INTAKE
 
 Key = tuple[str, str, str]
 """A step: (job, item, stage)."""
@@ -54,7 +54,9 @@ class Progress:
         self._left: Counter[Place] = Counter()
         """How many steps of each are not done."""
         self._barred: set[Place] = set()
-        """Those whose files could not be taken in."""
+        """Those whose file or calendar has failed."""
+        self._waiting: Counter[Place] = Counter()
+        """How many steps of each have not begun."""
         self._running: dict[Key, None] = {}
         self._before = 0
         """Steps that were done when they were first seen."""
@@ -91,13 +93,18 @@ class Progress:
         if before == status:
             return
         self._status[key] = status
+        place = place_of(*key[:2])
+        if key[2] in (INTAKE, CALENDAR):
+            (self._barred.add if status == "failed" else self._barred.discard)(place)
         if key[2] == INTAKE:  # takes no time to speak of, and would make the rest look near
-            self._taken_in(key, status == "failed", error if announce else "")
+            if announce and status == "failed":
+                self.warn(f"{self._name(key)} failed: {error}")
             return
         self._counts[status] += 1
+        self._waiting[place] += (status == "waiting") - (before == "waiting")
         if before:
             self._counts[before] -= 1
-        self._left[place_of(*key[:2])] += (before in (None, "done")) - (status == "done")
+        self._left[place] += (before in (None, "done")) - (status == "done")
         if status == "running":
             self._running[key] = None
         else:
@@ -109,19 +116,10 @@ class Progress:
         elif status == "done" and not self._terminal:
             self._line(key)
 
-    def _taken_in(self, key: Key, failed: bool, error: str) -> None:  # noqa: FBT001
-        place = place_of(*key[:2])
-        if not failed:
-            self._barred.discard(place)
-            return
-        self._barred.add(place)
-        if error:
-            self.warn(f"{self._name(key)} failed: {error}")
-
     @property
     def _lost(self) -> int:
-        """Steps that cannot be done, since what they are made from could not be taken in."""
-        return sum(self._left[place] for place in self._barred)
+        """Tweets that cannot be written, since the file or the calendar that they are made from has failed."""
+        return sum(self._waiting[place] for place in self._barred)
 
     def _line(self, key: Key) -> None:
         """Say that a step is done; of many steps, how far they are."""

@@ -21,7 +21,7 @@ from typing import Any
 import orjson
 from sqlite_utils import Database
 
-from errors import NotFoundError, StudioError, UploadError
+from errors import StorageError, StudioError, UploadError
 from pipeline import picture_steps, tweet_steps
 from pipeline.formats import batches, calendars
 from pipeline.formats.json_out import as_json
@@ -97,7 +97,9 @@ class JobFiles:
         """Whether this is what the persona's export says."""
         try:
             return (await self._people.export(persona_id, "json"))[1] == await asyncio.to_thread(content)
-        except (NotFoundError, UploadError):  # deleted, either of them
+        except StorageError:
+            raise
+        except StudioError:  # deleted, either of them, or no longer whole
             return False
 
     async def any_file(self, content: bytes, name: str) -> TakenIn | CalendarFile:
@@ -148,6 +150,8 @@ class JobFiles:
                 digest = hashlib.sha256(content).hexdigest()
                 found = await self._people.read_file(content, path.name, step.item, digest=digest)
                 remarks += [f"{path.name}: {remark}" for remark in found.deviations]
+        except StorageError:
+            raise
         except StudioError as error:
             raise _Unusable(kind, error) from None
 
@@ -260,7 +264,7 @@ def _refuse_taken(tx: Transaction, name: str, digest: str, ours: Collection[str]
     others = [other for other in personas.of_files(tx, [digest])[digest] if other not in ours]
     if others:
         raise UploadError(
-            "{name} has been taken in by another job meanwhile. Order its tweets anew: it is the persona {persona}.",
+            "{name} has been taken in by another job meanwhile, as the persona {persona}. Order its tweets anew, and cancel this job.",
             name=name,
             persona=personas.get(tx, others[0])["name"],
         )

@@ -84,9 +84,9 @@ class Jobs:
         self._run(job_id)
         return job_id
 
-    async def cancel(self, job_id: str) -> bool:
-        """Stop the job for good. False when it had ended already."""
-        done = await self._store.write(journal.cancel, job_id, datetime.now(UTC))
+    async def cancel(self, job_id: str, *, failed: bool = False) -> bool:
+        """Stop the job for good, with *failed* also one that has failed in parts. False when it had ended already."""
+        done = await self._store.write(journal.cancel, job_id, datetime.now(UTC), failed=failed)
         self._changed(job_id, "cancelled" if done else "")
         return done
 

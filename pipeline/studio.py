@@ -321,9 +321,9 @@ class Studio:
         _, owner = (await self._store.fetch(journal.statuses, [job_id])).get(job_id, ("", None))
         return owner not in (None, self._owner.id) and await asyncio.to_thread(self._owner.alive, owner)
 
-    async def cancel(self, job_id: str) -> bool:
-        """Stop a job for good; what is done stays. False when it had ended already."""
-        return await self.jobs.cancel(job_id)
+    async def cancel(self, job_id: str, *, failed: bool = False) -> bool:
+        """Stop a job for good, with *failed* also one that has failed in parts; what is done stays. False when it had ended already."""
+        return await self.jobs.cancel(job_id, failed=failed)
 
     async def resume(self, job_id: str) -> bool:
         """Run what is missing of a job that was paused, cancelled, or failed in parts. False when nothing is missing."""

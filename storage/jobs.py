@@ -210,18 +210,22 @@ def settle(tx: Transaction, job_id: str, owner: str, now: datetime) -> str | Non
 # What a person does
 
 
-def cancel(tx: Transaction, job_id: str, now: datetime) -> bool:
-    """Stop the job for good: what waits or runs is cancelled, what is done stays. So ends a job that failed in parts, which else would be
-    tried again with all others. False when it is done or cancelled already.
+def cancel(tx: Transaction, job_id: str, now: datetime, *, failed: bool = False) -> bool:
+    """Stop the job for good: what waits or runs is cancelled, what is done stays. False when it had ended already. With *failed* so ends
+    one that had failed in parts too, which else is tried again with all others.
     """
-    if _status(tx, job_id) not in ("queued", "running", "paused", "failed"):
+    status = _status(tx, job_id)
+    if status not in ("queued", "running", "paused", *(("failed",) if failed else ())):
         return False
     tx.execute(
         """UPDATE steps SET status = 'cancelled', lease_until = NULL, finished_at = ?
            WHERE job_id = ? AND status IN ('waiting', 'running')""",
         [timestamp(now), job_id],
     )
-    _set_job(tx, job_id, "cancelled", now)
+    if status == "failed":
+        tx.execute("UPDATE jobs SET status = 'cancelled' WHERE id = ?", [job_id])  # it ended when it failed
+    else:
+        _set_job(tx, job_id, "cancelled", now)
     return True
 
 

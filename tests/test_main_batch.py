@@ -110,7 +110,9 @@ def test_a_job_whose_file_stays_bad_can_be_put_to_rest(shell, people, writer_url
     assert shell.run(*batch([*people(1), "broken.json"], "--api-base", writer_url)).returncode == 1
     again = shell.run("--resume", "--api-base", writer_url)
     assert (again.returncode, again.stdout) == (1, ""), "the file that was written is left alone"
+    ended = shell.rows("SELECT finished_at FROM jobs")
     assert shell.run("--cancel", shell.job_id()).returncode == 0
+    assert shell.rows("SELECT finished_at FROM jobs") == ended, "it took no longer than it did"
     after = shell.run("--resume", "--api-base", writer_url)
     assert (after.returncode, after.stderr.endswith("There is nothing to go on with.\n")) == (0, True)
     assert "1 of 2 personas done (4 tweets written)" in again.stderr
@@ -129,7 +131,7 @@ def test_a_file_that_was_taken_in_elsewhere_meanwhile_is_not_taken_in_twice(shel
     assert shell.run("--persona", files[0], "--tweets", "1", *at(server)).returncode == 0
     resumed = shell.run("--resume", *at(server))
     assert resumed.returncode == 1
-    assert "mara0.json has been taken in by another job meanwhile. Order its tweets anew: it is the persona Mara 0." in resumed.stderr
+    assert "mara0.json has been taken in by another job meanwhile, as the persona Mara 0." in resumed.stderr
     assert shell.rows("SELECT count(*) AS n FROM personas") == [{"n": 1}]
     assert shell.rows("SELECT count(*) AS n FROM tweets") == [{"n": 1}]
 
@@ -247,10 +249,11 @@ def test_what_a_kill_left_of_a_half_written_file_is_removed(shell, people, write
     first = shell.start("--persona", file, "--tweets", "1", "--api-base", writer_url)
     assert first.process.wait(30) == 0
     dead, alive = f".mara0_tweets.{first.process.pid}-1.part", f".mara0_tweets.{os.getpid()}-1.part"
-    for name in (dead, alive, ".mara0_tweets.notes.part"):
+    others = f".mara0_tweets.2026-07_tweets.{os.getpid()}-1.part"
+    for name in (dead, alive, others, ".mara0_tweets.notes.part"):
         (shell.folder / "output" / name).write_text("{")
     assert shell.run("--persona", file, "--tweets", "1", "--api-base", writer_url).returncode == 0
-    assert shell.files("output") == sorted([alive, ".mara0_tweets.notes.part", "mara0_tweets.json"])
+    assert shell.files("output") == sorted([alive, others, ".mara0_tweets.notes.part", "mara0_tweets.json"])
 
 
 def test_ctrl_c_drains_and_can_be_resumed(shell, people, offline_server):

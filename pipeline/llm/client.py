@@ -139,8 +139,8 @@ class Writer:
                 timeout=timeout,
                 follow_redirects=False,
                 trust_env=not _is_loopback(base_url),
-                # Loading the certificates takes 20 ms, and plain HTTP asks for none: this one has none and trusts nobody.
-                verify=urlsplit(base_url).scheme == "https" or ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT),
+                # Loading the certificates takes 20 ms, and plain HTTP without a proxy asks for none: this one has none and trusts nobody.
+                verify=ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT) if base_url.startswith("http://") and _is_loopback(base_url) else True,
                 event_hooks={"response": [_cap]},
                 limits=limits,
             ),

@@ -149,10 +149,10 @@ class Journal(RuleBasedStateMachine):
                 self.model.lease[key] = self.now + jobs.LEASE
 
     @precondition(lambda self: len(self.claims) > 2)
-    @rule()
-    def cancel(self):
-        got = self.write(jobs.cancel, "job", self.now)
-        assert got == (self.model.job in ("queued", "running", "paused", "failed"))
+    @rule(failed=st.booleans())
+    def cancel(self, failed):
+        got = self.write(jobs.cancel, "job", self.now, failed=failed)
+        assert got == (self.model.job in ("queued", "running", "paused") or (failed and self.model.job == "failed"))
         if got:
             for key, status in self.model.status.items():
                 if status in ("waiting", "running"):

@@ -19,7 +19,7 @@ SLOTS_SHOWN = 10
 
 
 @dataclass(frozen=True)
-class Source:
+class PersonaFile:
     """A persona's file, what it is called, its calendar's file, and where what is written for it goes."""
 
     persona: Path
@@ -34,7 +34,7 @@ class Batches:
     def __init__(self, session: Session) -> None:
         self._session = session
 
-    def sort_out(self, order: FilesOrder) -> list[Source]:
+    def sort_out(self, order: FilesOrder) -> list[PersonaFile]:
         """The files that are there; the others fail. Touches nothing."""
         calendars = order.calendars if isinstance(order, BatchOrder) else ()
         targets = outputs.in_folder(order.personas, order.folder, order.ending, FLAG, spared=[*order.personas, *calendars])
@@ -47,15 +47,15 @@ class Batches:
             for path, why, kind in bad[:1]:
                 self._session.fail(Failure(persona=label, reason=f"{utf8(str(path))} {why}", kind=kind))
             if not bad:
-                sources.append(Source(persona, label, calendar, target))
+                sources.append(PersonaFile(persona, label, calendar, target))
         return sources
 
-    async def write(self, order: FilesOrder, sources: Sequence[Source]) -> None:
+    async def write(self, order: FilesOrder, sources: Sequence[PersonaFile]) -> None:
         """Write what is ordered for each of *sources*; the job finds out which of them can be used."""
         outputs.make_folders([source.target for source in sources], FLAG)
         await self._session.begin(self._start(order, sources))
 
-    async def _start(self, order: FilesOrder, sources: Sequence[Source]) -> str:
+    async def _start(self, order: FilesOrder, sources: Sequence[PersonaFile]) -> str:
         studio = self._session.studio
         count = order.days if isinstance(order, CalendarOrder) else order.count
         orders = await studio.files.orders([(source.persona, source.calendar) for source in sources], count, order.start)

@@ -1,7 +1,7 @@
 // Batch. Value: the limits (batch_match.js). With ?job=... in the address the page shows that batch, else the order for a new one.
 const root = h("div.batch");
 const recents = h("section.recents");
-const setup = h("div.setup", {}, h("div.left", {}, dropping, stored), order, recents);
+const setup = h("div.begin", {}, h("div.setup", {}, h("div.left", {}, dropping, stored), order), recents); // the order sticks beside what it is made of, and no further
 let refreshing = null;
 
 function showSetup() {

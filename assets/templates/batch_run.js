@@ -88,10 +88,12 @@ function drawRun(batch) {
   if (!before || runActs.dataset.state !== state) keepingFocus(runActs, () => drawActs(batch, state));
 }
 
-/** A job's title is English in the database; that of a batch says two numbers, which are said here in the reader's language. */
+/** A job's title is English in the database; what it says of numbers is said here in the reader's language. */
 function titled(title) {
   const many = /^(\d+) personas, (\d+) tweets$/.exec(title);
-  return many ? say("run.title", { personas: number(Number(many[1])), tweets: number(Number(many[2])) }) : title;
+  if (many) return say("run.title", { personas: number(Number(many[1])), tweets: number(Number(many[2])) });
+  const one = /^(.+): (\d+) (tweets|days)$/s.exec(title);
+  return one ? say("run.title." + one[3] + (one[2] === "1" ? ".one" : ""), { name: one[1], n: number(Number(one[2])) }) : title;
 }
 
 /** Seconds until all is done at the speed of the last while; the server knows only the average since the start, pauses included. */

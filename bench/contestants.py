@@ -37,6 +37,7 @@ _TWICE = "calls again twice (openai's default)"
 PEERS: Mapping[str, Peer] = {
     "openai": Peer("openai {} + gather", "openai", _ONCE),
     "openai_aiohttp": Peer("openai[aiohttp] {} + gather", "openai", _ONCE),
+    "openai_saved": Peer("openai {}, saved by hand", "openai_saved", _ONCE),
     "instructor": Peer("instructor {}", "instructor", f"{_TWICE}, asks again after an invalid answer twice (its default)"),
     "langchain": Peer("langchain-openai {}", "langchain", f"{_TWICE}, does all of it again twice (with_retry's default)"),
     "pydantic_ai": Peer("pydantic-ai {}", "pydantic_ai", f"{_TWICE}, asks again after an invalid answer once (its default)"),

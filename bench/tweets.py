@@ -1,9 +1,9 @@
 """A thousand tweets of a hundred personas under one gate: how far from calls x latency / slots are we, and how far are others?
 
 ``python -m bench.tweets`` writes them end to end (calendars given, every tweet checked, saved and seen by a watcher) at 20 and at 200
-slots, and beside that has peers ask the same questions with the same Pydantic model; they check and save nothing. ``--faults`` counts
-who ends complete when calls go wrong, and kills us three times on the way. Everybody is a process in an environment of its own with an
-offline writer of its own; they take turns.
+slots, and beside that has peers ask the same questions with the same Pydantic model; they check and save nothing, but for one that saves
+by hand. ``--faults`` counts who ends complete when calls go wrong, and kills us three times on the way. Everybody is a process in an
+environment of its own with an offline writer of its own; they take turns.
 """
 
 from __future__ import annotations
@@ -111,7 +111,7 @@ def killed(slots: int, latency: float) -> None:
         again = stats(ours.url)["requests"] - begun - CALLS
     print(f"\nkill -9 after about {', '.join(map(str, moments))} calls, going on after each:")
     print(f"{contestants.TITLE:32}{ended['complete']} tweets; {again} calls asked again, at most {KILLS * slots} were under way")
-    print(f"{'peers':32}nothing is saved, by design: a program that uses them begins again, or has saved by itself")
+    print(f"{'peers':32}by design nothing goes on: a program that uses them begins again, or finds out what it has saved")
 
 
 def _kill(kill: Callable[[], None], url: str, calls: int, latency: float) -> None:

@@ -4,13 +4,17 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from typing import Any
 
 import heats
 import openai
 
+Save = Callable[[heats.Messages, str, str], None]
+"""Saves the answer to a question: the question, the answer as it came, and the tweet in it."""
 
-async def main(http_client: Any = None) -> None:  # noqa: ANN401  whatever openai takes
+
+async def main(http_client: Any = None, save: Save | None = None) -> None:  # noqa: ANN401  whatever openai takes
     task = heats.given()
     schema = {"name": task.answer.__name__, "strict": True, "schema": task.schema}
     async with openai.AsyncOpenAI(base_url=task.url, api_key="bench", timeout=heats.TIMEOUT, http_client=http_client) as client:
@@ -21,7 +25,11 @@ async def main(http_client: Any = None) -> None:  # noqa: ANN401  whatever opena
                 messages=messages,  # type: ignore[arg-type]
                 response_format={"type": "json_schema", "json_schema": schema},  # type: ignore[arg-type]
             )
-            return task.answer.model_validate_json(answer.choices[0].message.content or "")
+            raw = answer.choices[0].message.content or ""
+            tweet = task.answer.model_validate_json(raw)
+            if save:
+                save(messages, raw, getattr(tweet, "text"))  # noqa: B009  the model is made of a schema
+            return tweet
 
         await heats.compete("openai", task, heats.gathered(ask, task.slots))
 

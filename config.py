@@ -99,6 +99,8 @@ class Settings(BaseSettings):
     """Largest file that may be uploaded."""
     disclosure: str = "Fictional AI persona. Any likeness to a real person is coincidental."
     """Line that goes into every export beside ``ai_generated: true``."""
+    networks: Annotated[tuple[Literal["bluesky", "threads", "mastodon", "instagram", "weibo"], ...], NoDecode] = ()
+    """Networks beside X whose limit of length every tweet is held to."""
     ui_language: Literal["auto", "en", "zh"] = "auto"
     """Language of the pages; ``auto`` follows the browser."""
 
@@ -173,6 +175,11 @@ class Settings(BaseSettings):
         if not all(re.fullmatch(r"(\*\.)?[a-z0-9_-]+(\.[a-z0-9_-]+)*", host) for host in hosts):
             raise ValueError("must be host names without a port, separated by commas, for example studio.example.com,*.lan")
         return hosts
+
+    @field_validator("networks", mode="before")
+    @classmethod
+    def _split_networks(cls, value: object) -> object:
+        return tuple(filter(None, (part.strip().lower() for part in value.split(",")))) if isinstance(value, str) else value
 
     @field_validator("forwarded_allow_ips")
     @classmethod

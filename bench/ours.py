@@ -81,8 +81,10 @@ async def followed(studio: Studio, job_id: str) -> Account:
         pass
     saved = await studio.tweets.count(Filters(job_id=job_id))
     empty = await studio.tweets.count(Filters(job_id=job_id, badges=("empty",)))
-    failures = (await studio.tweets.batch(job_id))["failures"]
-    return Account(saved - empty, Counter(failure["kind"] for failure in failures))
+    failed: Counter[str] = Counter()
+    for failure in (await studio.tweets.batch(job_id))["failures"]:
+        failed[failure["kind"]] += failure["times"]
+    return Account(saved - empty, failed)
 
 
 async def cards(studio: Studio) -> list[bytes]:

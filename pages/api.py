@@ -110,7 +110,7 @@ class _Functions:
         return {"job": job_id, "persona": persona_id}
 
     async def start_tweets(self, persona_ids: list[str], count: int, start: str = "") -> dict[str, Any]:
-        """Start writing *count* tweets of each persona, for days from *start* (YYYY-MM-DD, or today). Returns {job}."""
+        """Start writing *count* tweets of each persona, for days from *start* (YYYY-MM-DD; tomorrow where it is empty). Returns {job}."""
         asked = _read(_People, persona_ids=persona_ids, count=count, start=start)
         orders = [Order(persona_id, asked.count, start=asked.start) for persona_id in asked.persona_ids]
         return {"job": await self.studio.tweets.start(orders)}
@@ -150,7 +150,8 @@ class _Functions:
     async def set_status(self, tweet_ids: list[str], status: str) -> dict[str, Any]:
         """Set tweets to draft, approved or rejected. Returns {changed}: those that changed, with the status they had."""
         asked = _read(_Review, tweet_ids=tweet_ids, status=status)
-        return {"changed": [list(one) for one in await self.studio.tweets.set_status(asked.tweet_ids, asked.status)]}
+        changed = await self.studio.tweets.set_status(asked.tweet_ids, asked.status)
+        return {"changed": [[change.id, change.before] for change in changed]}
 
     async def export(self, format: str, filters: dict[str, Any] | None = None) -> gr.FileData:  # noqa: A002  its name in the contract
         """The tweets as a file: jsonl, csv, buffer, metricool or batch."""

@@ -218,13 +218,8 @@ def _said(row: Mapping[str, Any], language: str) -> Answer:
 
 
 def _reasons(failures: Sequence[dict[str, Any]]) -> dict[str, list[dict[str, Any]]]:
-    """By persona: ``{what, kind, reason, times}``, each reason once."""
-    found: dict[str, dict[tuple[str, str, str], int]] = {}
+    """By persona: ``{what, kind, reason, times}``."""
+    found: dict[str, list[dict[str, Any]]] = {}
     for failure in failures:
-        said = found.setdefault(failure["persona"], {})
-        key = (failure["what"], failure["kind"] or "", failure["reason"] or "")
-        said[key] = said.get(key, 0) + 1
-    return {
-        persona: [{"what": what, "kind": kind, "reason": reason, "times": times} for (what, kind, reason), times in said.items()]
-        for persona, said in found.items()
-    }
+        found.setdefault(failure["persona"], []).append({key: failure[key] for key in ("what", "kind", "reason", "times")})
+    return found

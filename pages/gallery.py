@@ -21,7 +21,7 @@ from pages.components.picture_calls import PictureCalls
 from pages.language import stored
 from pages.tweet_filters import Id, Wanted
 from pipeline.studio import Studio
-from pipeline.tweet_desk import LONGEST_EDIT, Filters
+from pipeline.tweet_desk import LONGEST_EDIT, Change, Filters
 
 PAGE = 48
 MOST_NEW = 100
@@ -106,8 +106,11 @@ class _Review(Asked):
     status: Status
 
 
+_Change = Annotated[tuple[Id, Status, Status, Number], Field(strict=False)]  # JSON has no tuples
+
+
 class _Undo(Asked):
-    before: Annotated[list[Annotated[tuple[Id, Status], Field(strict=False)]], Field(max_length=5000)]  # JSON has no tuples
+    changes: Annotated[list[_Change], Field(max_length=5000)]
 
 
 class _Rewrite(_One):
@@ -213,14 +216,12 @@ class _Calls:
         return {"changed": await self.studio.tweets.set_status(asked.ids, asked.status)}
 
     async def undo(self, asked: _Undo) -> Answer:
-        """Give tweets back the statuses that they had."""
-        return {"undone": await self.studio.tweets.undo(asked.before)}
+        """Give tweets back the statuses that they had; ``changed`` are those that got them."""
+        return {"changed": await self.studio.tweets.undo([Change(*change) for change in asked.changes])}
 
     async def rewrite(self, asked: _Rewrite) -> Answer:
         """Have a tweet written anew; ``news`` says when it is done."""
-        if (await self.studio.tweets.rewrites([asked.id])).get(asked.id, {}).get("open"):
-            raise ConflictError("This tweet is being rewritten already.")
-        return {"job": await self.studio.tweets.rewrite(asked.id, asked.instruction)}
+        return {"job": await self.studio.tweets.rewrite([asked.id], asked.instruction)}
 
     async def versions(self, asked: _One) -> Answer:
         """All versions of a tweet, newest first."""

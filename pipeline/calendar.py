@@ -15,7 +15,7 @@ from pydantic import AfterValidator, BeforeValidator, Field
 
 from errors import ConflictError, WriterError
 from pipeline import prompts
-from pipeline.dates import WEEKDAYS, minutes, read_clock, read_date
+from pipeline.dates import EARLIEST, LATEST, WEEKDAYS, minutes, read_clock, read_date
 from pipeline.llm.client import Caller, Message, Writer
 from pipeline.llm.structured import Question, ask
 from pipeline.persona import Part, Text, Texts
@@ -192,6 +192,15 @@ def days_from(outputs: Mapping[str, Any], start: date | None, days: int, chance:
     kinds = spread(weights(outputs), days, f"{chance}|{first}")
     dates = [first + timedelta(days=offset) for offset in range(days)]
     return [Day(day.isoformat(), WEEKDAYS[day.weekday()], kind) for day, kind in zip(dates, kinds, strict=True)]
+
+
+def first_day(text: str) -> date | None:
+    """The day that a calendar is to begin with, as an order says it; ``None`` where it says none. Raises :class:`ConflictError`."""
+    if not text:
+        return None
+    if (found := read_date(text)) is None:
+        raise ConflictError("A calendar begins with a day such as 2026-07-01, in the years {first} to {last}.", first=EARLIEST, last=LATEST)
+    return found
 
 
 def weights(outputs: Mapping[str, Any]) -> dict[str, float]:

@@ -57,6 +57,9 @@ class Fingerprints:
     def __len__(self) -> int:
         return len(self._hashes)
 
+    def __contains__(self, text_id: object) -> bool:
+        return text_id in self._hashes
+
     def add(self, text_id: str, text: str) -> None:
         """Remember *text*; it takes the place of what was known under this id."""
         place = self._places.setdefault(text_id, len(self._ids))

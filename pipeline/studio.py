@@ -8,7 +8,7 @@ import os
 import unicodedata
 from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 from contextlib import aclosing
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -16,7 +16,7 @@ from typing import Any
 from config import Settings
 from errors import ConflictError, StudioError, UploadError
 from gpu_pool.tasks import ALIVE, PoolView
-from pipeline import live, persona_steps, picture_steps, tweet_desk, tweet_steps, uploads, views
+from pipeline import live, persona_steps, picture_steps, rewrite_steps, tweet_steps, uploads, views
 from pipeline.drawing import Drawing
 from pipeline.events import Event
 from pipeline.job_files import JobFiles
@@ -95,7 +95,13 @@ class Studio:
             key = settings.openai_api_key.get_secret_value() if settings.openai_api_key else "none"
             model, vision_model = settings.openai_model, settings.vision_model
         self._writer = Writer(
-            base_url, key, self.gate, self._store, request_timeout=settings.request_timeout, retry_budget=settings.retry_budget
+            base_url,
+            key,
+            self.gate,
+            self._store,
+            request_timeout=settings.request_timeout,
+            retry_budget=settings.retry_budget,
+            temperature=settings.temperature,
         )
         self._stage_work = persona_steps.PersonaWork(self._store, self.uploads, self._writer, model, vision_model)
         lanes = {
@@ -106,7 +112,8 @@ class Studio:
         self._jobs = Jobs(self._store, self._owner, self._work, lanes, adopt_orphans=self._serving)
         image = ImageDefaults(*settings.image_pixels, settings.image_steps, settings.image_guidance)
         prices = Prices(model, base_url, _pair(settings.price_input, settings.price_output))
-        self._tweets = TweetDesk(self._store, self._jobs, TweetWork(self._store, self._writer, model, image), self.gate, prices)
+        tweeting = TweetWork(self._store, self._writer, model, image, settings.networks)
+        self._tweets = TweetDesk(self._store, self._jobs, tweeting, self.gate, prices)
         self._pictures = PictureDesk(self._store, self._jobs, PictureWork(self._store, self._drawing.pool, self.images, image))
         self._people = PersonaDesk(
             self._store,
@@ -148,7 +155,7 @@ class Studio:
         """Which part of the product does the steps of a job."""
         if step.stage == tweet_steps.INTAKE:
             return await self.files.take_in(step)
-        if step.kind in (tweet_steps.KIND, tweet_desk.REWRITE):
+        if step.kind in (tweet_steps.KIND, rewrite_steps.KIND):
             return await self.tweets.work(step)
         if step.kind == picture_steps.KIND:
             return await self.pictures.work(step)
@@ -218,8 +225,6 @@ class Studio:
         *priority* 0 is for a person who waits; a batch takes a higher number and lets that person's calls pass. *extra* is kept in the
         job's params, for whoever started it.
         """
-        if wishes.temperature is None:
-            wishes = replace(wishes, temperature=self.settings.temperature)
         # It may have been a while since they were added.
         pictures = [(upload, await self.add_picture(upload) if found.gone(self.uploads) else found) for upload, found in pictures]
         ids = [new_id() for _ in pictures]

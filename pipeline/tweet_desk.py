@@ -12,7 +12,7 @@ from typing import Any
 from sqlite_utils import Database
 
 from errors import ConflictError
-from pipeline import calendar, checks, tweet_files, tweet_steps, tweets
+from pipeline import calendar, rewrite_steps, tweet_files, tweet_steps, tweets
 from pipeline.formats import tables
 from pipeline.formats.calendars import read_calendar
 from pipeline.jobs import Jobs, Result, Step
@@ -24,17 +24,15 @@ from storage import calendars, calls, personas, standing
 from storage import jobs as journal
 from storage import tweets as table
 from storage.clock import new_id
-from storage.database import Store, Transaction
-from storage.jobs import NewStep
-from storage.tweets import Filters
+from storage.database import Store
+from storage.tweets import Change, Filters
 
 MOST_TWEETS = 20_000
 """Tweets of one job."""
 LONGEST_EDIT = 10_000
 """Characters of a tweet that an author may store; what is over a network's limit gets its badge."""
-REWRITE = "rewrite"
-REASONS = 200
-"""Failures of a job that are listed with their reasons."""
+REASONS = 3
+"""Reasons that are listed of a persona's failures in a job: the most frequent ones."""
 USUAL_SECONDS = 3.0
 """How long a call takes as long as none was measured: the figure of the user's own note."""
 USUAL_ANSWER = 260
@@ -121,50 +119,34 @@ class TweetDesk:
         ready = await self._work.ready(orders[0].persona_id)
         return (len(ready.who.system) + len(ready.who.prefix)) / 4 + 200
 
-    async def rewrite(self, tweet_id: str, instruction: str = "") -> str:
-        """Start writing a tweet anew, with what the author asks for. Returns the job's id; the text before is kept as a version."""
-        tweet = await self._store.fetch(table.get, tweet_id)
-        params = {"instruction": instruction.strip()[:2000], "revision": tweet["revision"], "personas": [tweet["persona_id"]]}
-        return await self._jobs.submit(REWRITE, tweet["text"][:60], [NewStep(tweet_id, REWRITE)], params=params, priority=0)
+    async def rewrite(self, tweet_ids: Sequence[str], instruction: str = "") -> str:
+        """Start writing tweets anew, with what the author asks for. Returns the job's id; the texts before are kept as versions.
+
+        Raises :class:`ConflictError` where one of them is being rewritten already, :class:`NotFoundError` for an unknown one.
+        """
+        if busy := sum(state["open"] for state in (await self.rewrites(tweet_ids)).values()):
+            if len(tweet_ids) == 1:
+                raise ConflictError("This tweet is being rewritten already.")
+            raise ConflictError("{count} of these tweets are being rewritten already.", count=busy)
+        found = await self._store.fetch(lambda db: [table.get(db, tweet_id) for tweet_id in dict.fromkeys(tweet_ids)])
+        title = found[0]["text"][:60] if len(found) == 1 else f"{len(found)} tweets"
+        params = rewrite_steps.params(found, instruction)
+        steps, priority = rewrite_steps.graph([tweet["id"] for tweet in found]), 0 if len(found) == 1 else 10
+        return await self._jobs.submit(rewrite_steps.KIND, title, steps, params=params, priority=priority)
 
     async def work(self, step: Step) -> Result:
         """Do one step of a job of ours."""
-        return await (self._rewritten(step) if step.kind == REWRITE else self._work(step))
-
-    async def _rewritten(self, step: Step) -> Result:
-        tweet = await self._store.fetch(table.get, step.item)
-        ready = await self._work.ready(tweet["persona_id"])
-        brief = tweets.Brief(tweet["plan"], current=tweet["text"], instruction=step.params["instruction"])
-        caller = tweet_steps.caller_of(step)
-        written = await tweets.write(ready.who, brief, list(ready.recent), writer=self._work.writer, caller=caller, model=self._work.model)
-        made = self._work.new_tweet(ready, written, brief, day=tweet["date"] or "", slot=tweet["slot"], job_id=None)
-
-        def save(tx: Transaction) -> None:
-            table.edit(
-                tx,
-                step.item,
-                text=made.text,
-                parts=made.parts,
-                badges=made.badges,
-                length=made.length,
-                revision=table.get(tx, step.item)["revision"],
-                by="writer",
-                instruction=step.params["instruction"],
-                now=datetime.now(UTC),
-                poll=made.poll,
-                mood=made.mood,
-                hashtags=made.hashtags,
-                alt_text=made.alt_text,
-                image=made.image,
-            )
-
-        return Result(save, shown={"tweet": step.item, "persona": tweet["persona_id"]})
+        return await (rewrite_steps.write(step, self._store, self._work) if step.kind == rewrite_steps.KIND else self._work(step))
 
     # Reviewing
 
     async def page(self, filters: Filters, *, before: int | None = None, limit: int = 48) -> list[dict[str, Any]]:
         """The newest tweets that pass *filters*, by key downwards from *before*."""
         return await self._store.fetch(table.page, filters, before=before, limit=min(limit, 200))
+
+    async def of_job(self, job_id: str, persona_id: str, limit: int = 48) -> list[dict[str, Any]]:
+        """The tweets that a job has written for a persona, by their slot, at most *limit*."""
+        return await self._store.fetch(table.by_slot, job_id, persona_id, limit)
 
     async def count(self, filters: Filters) -> int:
         """How many tweets pass *filters*."""
@@ -192,7 +174,7 @@ class TweetDesk:
         tweet = await self._store.fetch(table.get, tweet_id)
         judged = await self.judged(tweet, text)
         await self._store.write(table.edit, tweet_id, **judged, revision=revision, by=by, now=datetime.now(UTC))
-        return await self._store.fetch(table.get, tweet_id)
+        return await self._said(tweet_id)
 
     async def judged(self, tweet: Mapping[str, Any], text: str) -> dict[str, Any]:
         """Text, parts, badges and length of *tweet* with another *text*."""
@@ -200,25 +182,30 @@ class TweetDesk:
         text = text.strip()
         parts = [part.strip() for part in text.split("\n\n") if part.strip()] if tweet["parts"] else []
         first, rest = (parts[0], parts[1:]) if parts else (text, [])
-        findings = checks.check(first, parts=rest, persona=ready.who.facts, earlier=None, hashtags=tweet["hashtags"])
+        findings, length = tweets.found_in(first, rest, tweet["hashtags"], ready.who)
         badges = [{"kind": finding.kind, "detail": finding.detail} for finding in findings]
         if near := ready.earlier.nearest(text, but=tweet["id"]):
             badges.append({"kind": "near_duplicate", "detail": near[0]})
-        length = max(checks.weighted_length(part) for part in [first, *rest])
         return {"text": text, "parts": parts if len(parts) > 1 else [], "badges": badges, "length": length}
 
-    async def set_status(self, ids: Sequence[str], status: str, *, by: str = "author") -> list[tuple[str, str]]:
-        """Approve, reject or set back to draft. Returns those that changed with the status they had, for :meth:`undo`."""
+    async def set_status(self, ids: Sequence[str], status: str, *, by: str = "author") -> list[Change]:
+        """Approve, reject or set back to draft. Returns what changed, for :meth:`undo`."""
         return await self._store.write(table.set_status, list(ids), status, by=by, now=datetime.now(UTC))
 
-    async def undo(self, before: Sequence[tuple[str, str]], *, by: str = "author") -> int:
-        """Give tweets back the statuses that :meth:`set_status` returned. Returns how many changed."""
-        return len(await self._store.write(table.set_statuses, list(before), by=by, now=datetime.now(UTC)))
+    async def undo(self, changes: Sequence[Change], *, by: str = "author") -> list[Change]:
+        """Take back what :meth:`set_status` has changed, but where a tweet was decided or written anew. Returns what changed now."""
+        return await self._store.write(table.undo, list(changes), by=by, now=datetime.now(UTC))
 
     async def restore(self, tweet_id: str, version: int, revision: int) -> dict[str, Any]:
         """Bring a version back, to the letter."""
         await self._store.write(table.restore, tweet_id, version, revision, datetime.now(UTC))
-        return await self._store.fetch(table.get, tweet_id)
+        return await self._said(tweet_id)
+
+    async def _said(self, tweet_id: str) -> dict[str, Any]:
+        """The tweet as it is now, with which the next ones are compared."""
+        tweet = await self._store.fetch(table.get, tweet_id)
+        (await self._work.ready(tweet["persona_id"])).says(tweet_id, tweet["text"])
+        return tweet
 
     # Calendars
 
@@ -239,8 +226,8 @@ class TweetDesk:
 
     async def rewrites(self, ids: Sequence[str]) -> dict[str, dict[str, Any]]:
         """Of these tweets, those that were given to be written anew: {id: {open: whether that is still to be done, error, error_kind}}."""
-        newest = await self._store.fetch(journal.newest_steps, REWRITE, list(ids))
-        found = {tweet_id: stages[REWRITE] for tweet_id, stages in newest.items() if REWRITE in stages}
+        newest = await self._store.fetch(journal.newest_steps, rewrite_steps.KIND, list(ids))
+        found = {tweet_id: stages[rewrite_steps.KIND] for tweet_id, stages in newest.items() if rewrite_steps.KIND in stages}
         return {
             tweet_id: {"open": journal.is_open(step), "error": step["error"], "error_kind": step["error_kind"]}
             for tweet_id, step in found.items()
@@ -248,9 +235,10 @@ class TweetDesk:
 
     async def batch(self, job_id: str) -> dict[str, Any]:
         """A job of ours as a table: ``{id, title, status, total, done, failed, seconds, eta, calls, tokens, cost, tweets, personas: [{id,
-        name, done, failed, total, tweets, file, calendar}], failures: [{persona, what, kind, reason}]}``. *total*, *done* and *failed*
-        count steps, files that were taken in left out; *tweets* counts tweets alone, as ``{total, done, failed, running}``; *file* is the
-        state of one that is taken in, *calendar* of one that is written, else ``None``.
+        name, done, failed, total, tweets, file, calendar}], failures: [{persona, name, what, kind, reason, times}]}``. *total*, *done* and
+        *failed* count steps, files that were taken in left out; *tweets* counts tweets alone, as ``{total, done, failed, running}``; *file*
+        is the state of one that is taken in, *calendar* of one that is written, else ``None``; *times* says how many steps of the persona
+        failed for this reason.
         """
         return await self._store.fetch(self._batch, job_id)
 
@@ -267,7 +255,7 @@ class TweetDesk:
         done, failed, total = (sum(row[key] for row in rows) for key in ("done", "failed", "total"))
         elapsed = standing.elapsed(job)
         left = total - done - failed
-        failures = standing.failures(db, job_id, REASONS)
+        failures = standing.failures(db, job_id, len(new_id()), REASONS)
         return {
             "id": job_id,
             "title": job["title"],
@@ -286,13 +274,14 @@ class TweetDesk:
             "personas": rows,
             "failures": [
                 {
-                    "persona": tweet_steps.persona_of(step["item"]),
-                    "name": called.get(tweet_steps.persona_of(step["item"]), ""),
-                    "what": step["stage"],
-                    "kind": step["error_kind"],
-                    "reason": step["error"],
+                    "persona": reason["item"],
+                    "name": called.get(reason["item"], ""),
+                    "what": reason["stage"],
+                    "kind": reason["error_kind"] or "",
+                    "reason": reason["error"] or "",
+                    "times": reason["times"],
                 }
-                for step in failures
+                for reason in failures
             ],
         }
 
@@ -301,7 +290,7 @@ class TweetDesk:
         return await self._store.fetch(journal.recent, limit, kind=tweet_steps.KIND)
 
     async def newest_job(self, persona_id: str) -> str | None:
-        """The newest job that writes tweets of the persona, alone or among others."""
+        """The newest job that writes tweets of the persona (not its calendar alone), alone or among others."""
         return await self._store.fetch(standing.newest_about, tweet_steps.KIND, persona_id)
 
     # Taking away
@@ -322,10 +311,11 @@ class TweetDesk:
 
 def _called(db: Database, orders: Sequence[Order]) -> list[str]:
     """What the persona of each order is called; its file's name as long as nothing else is known. Raises :class:`NotFoundError` for a
-    persona or a calendar that is neither here nor to be taken in.
+    persona or a calendar that is neither here nor to be taken in, :class:`ConflictError` for a first day that is none.
     """
     coming = [order.source or Source("") for order in orders]
     for order, source in zip(orders, coming, strict=True):
+        calendar.first_day(order.start)
         if order.calendar_id and not source.calendar:
             calendars.get(db, order.calendar_id)
     return [

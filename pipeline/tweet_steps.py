@@ -5,9 +5,9 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import OrderedDict, deque
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
-from datetime import UTC, date, datetime
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -102,15 +102,28 @@ def persona_of(step_item: str) -> str:
 
 
 @dataclass
-class _Ready:
-    """A persona ready to tweet, with what it tweeted before."""
+class Ready:
+    """A persona ready to tweet, with what it tweeted before: *newest* is the number of the newest tweet in the database that is known."""
 
     who: Teller
     stamp: str
     looked: float
     recent: deque[str]
     earlier: checks.Fingerprints
-    lock: asyncio.Lock = field(default_factory=asyncio.Lock)
+    newest: int
+
+    def says(self, tweet_id: str, text: str) -> None:
+        """Compare the next tweets with this one as well; it takes the place of what the tweet said before."""
+        if tweet_id not in self.earlier:
+            self.recent.append(text)
+        self.earlier.add(tweet_id, text)
+
+    def hear(self, said: Iterable[tuple[int, str, str]]) -> None:
+        """What the database holds, as :func:`storage.tweets.texts` has it. What was heard of before stays as it is."""
+        for number, tweet_id, text in said:
+            self.newest = number
+            if tweet_id not in self.earlier:
+                self.says(tweet_id, text)
 
 
 @dataclass
@@ -121,7 +134,8 @@ class TweetWork:
     writer: Writer
     model: str
     image: ImageDefaults
-    _personas: OrderedDict[str, _Ready] = field(default_factory=OrderedDict)
+    networks: Sequence[str] = ()
+    _personas: OrderedDict[str, Ready] = field(default_factory=OrderedDict)
     _loading: dict[str, asyncio.Lock] = field(default_factory=dict)
     _plans: OrderedDict[str, list[tuple[str, dict[str, Any]]]] = field(default_factory=OrderedDict)
 
@@ -131,12 +145,11 @@ class TweetWork:
     async def _calendar(self, step: Step) -> Result:
         ready = await self.ready(step.item)
         order = step.params["orders"][step.item]
-        start = date.fromisoformat(order["start"]) if order.get("start") else None
         caller = caller_of(step)
         body = await calendar.write(
             ready.who.outputs,
             name=ready.who.name,
-            start=start,
+            start=calendar.first_day(order.get("start") or ""),
             days=min(order["count"], calendar.MOST_DAYS),  # more tweets begin again with the first day
             wishes=ready.who.wishes,
             writer=self.writer,
@@ -164,7 +177,7 @@ class TweetWork:
             model=self.model,
             seed=_seed(ready.who.wishes, slot),
         )
-        new = self.new_tweet(ready, written, brief, day=day, slot=slot, job_id=step.job_id)
+        new = self.new_tweet(ready, written, brief, tweet_id=new_id(), day=day, slot=slot, job_id=step.job_id)
 
         def save(tx: Transaction) -> None:
             table.save(tx, new, datetime.now(UTC))
@@ -173,15 +186,18 @@ class TweetWork:
             save, shown={"tweet": new.id, "persona": persona_id, "text": new.text, "badges": [badge["kind"] for badge in new.badges]}
         )
 
-    def new_tweet(self, ready: _Ready, written: tweets.Written, brief: Brief, *, day: str, slot: int, job_id: str | None) -> table.NewTweet:
-        """The row of a tweet that was written. From here on it counts as said: the next ones are compared with it."""
-        answer, tweet_id = written.answer, new_id()
+    def new_tweet(
+        self, ready: Ready, written: tweets.Written, brief: Brief, *, tweet_id: str, day: str, slot: int, job_id: str | None
+    ) -> table.NewTweet:
+        """The row of a tweet that was written, or written anew under the id that it has. From here on it counts as said: the next ones are
+        compared with it.
+        """
+        answer = written.answer
         badges = [{"kind": finding.kind, "detail": finding.detail} for finding in written.findings]
         whole = "\n\n".join([answer.text, *answer.parts])
-        if near := ready.earlier.nearest(whole):
+        if near := ready.earlier.nearest(whole, but=tweet_id):
             badges.append({"kind": "near_duplicate", "detail": near[0]})
-        ready.earlier.add(tweet_id, whole)
-        ready.recent.append(answer.text)
+        ready.says(tweet_id, whole)
         return table.NewTweet(
             id=tweet_id,
             persona_id=ready.who.persona_id,
@@ -205,8 +221,8 @@ class TweetWork:
             extra=answer.model_extra or {},
         )
 
-    async def ready(self, persona_id: str) -> _Ready:
-        """The persona, prepared; prepared anew when it was changed."""
+    async def ready(self, persona_id: str) -> Ready:
+        """The persona, prepared; prepared anew when it was changed. What another process has written for it meanwhile is known as well."""
         known = self._personas.get(persona_id)
         if known and time.monotonic() - known.looked < FRESH:
             return known
@@ -216,6 +232,7 @@ class TweetWork:
                 return known
             row = await self.store.fetch(personas.get, persona_id)
             if known and known.stamp == row["updated_at"]:
+                known.hear(await self.store.fetch(table.texts, persona_id, after=known.newest))
                 known.looked = time.monotonic()
                 return known
             fresh = await self._prepare(row)
@@ -226,17 +243,16 @@ class TweetWork:
         self._loading.pop(persona_id, None)
         return fresh
 
-    async def _prepare(self, row: Mapping[str, Any]) -> _Ready:
+    async def _prepare(self, row: Mapping[str, Any]) -> Ready:
         current = await self.store.fetch(personas.current_stages, row["id"])
         outputs = {key: version["output"] for key, version in current.items()}
         wishes = Wishes(**row["options"].get("wishes", {"language": row["language"]}))
-        who = tweets.teller(row["id"], row["name"], wishes, outputs, row["options"].get("lora"))
-        said = await self.store.fetch(table.texts, row["id"], limit=2000)
-        earlier = checks.Fingerprints()
-        for tweet_id, text in reversed(said):
-            earlier.add(tweet_id, text)
-        recent = deque((text for _, text in reversed(said[: tweets.RECENT])), maxlen=tweets.RECENT)
-        return _Ready(who, row["updated_at"], time.monotonic(), recent, earlier)
+        lora = row["options"].get("lora")
+        who = tweets.teller(row["id"], row["name"], wishes, outputs, lora=lora, networks=self.networks)
+        ready = Ready(who, row["updated_at"], time.monotonic(), deque(maxlen=tweets.RECENT), checks.Fingerprints(), 0)
+        if said := await self.store.fetch(table.texts, row["id"]):
+            await asyncio.to_thread(ready.hear, said)  # thousands take a while
+        return ready
 
     async def _plan(self, step: Step, persona_id: str, slot: int) -> tuple[str, dict[str, Any], int]:
         """(day, plan, how many tweets there are on this day up to this one). More tweets than days begin again with the first day."""

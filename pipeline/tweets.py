@@ -26,6 +26,7 @@ MOST_KNOWLEDGE = 4
 RECENT = 12
 """Earlier tweets of the persona that the writer is told not to repeat."""
 NEGATIVE_PROMPT = "text, watermark, signature, logo, extra fingers, deformed hands, blurry, low quality"
+_EMPTY_LINES = re.compile(r"\n\s*\n")
 LOOSE = Annotated[str, StringConstraints(strip_whitespace=True)]
 
 
@@ -66,7 +67,9 @@ class ImageDefaults:
 
 @dataclass(frozen=True)
 class Teller:
-    """A persona ready to tweet: what is the same in all of their tweets, prepared once."""
+    """A persona ready to tweet: what is the same in all of their tweets, prepared once. *networks* are those (beside X) whose limits their
+    tweets are held to; see :data:`pipeline.checks.NETWORKS`.
+    """
 
     persona_id: str
     name: str
@@ -75,6 +78,7 @@ class Teller:
     outputs: Mapping[str, dict[str, Any]]
     facts: checks.PersonaFacts
     lora: dict[str, Any] | None = None
+    networks: Sequence[str] = ()
 
     @cached_property
     def system(self) -> str:
@@ -85,14 +89,22 @@ class Teller:
         return Knowledge(self.outputs)
 
 
-def teller(persona_id: str, name: str, wishes: Wishes, outputs: Mapping[str, dict[str, Any]], lora: dict[str, Any] | None = None) -> Teller:
+def teller(
+    persona_id: str,
+    name: str,
+    wishes: Wishes,
+    outputs: Mapping[str, dict[str, Any]],
+    *,
+    lora: dict[str, Any] | None = None,
+    networks: Sequence[str] = (),
+) -> Teller:
     """Prepare a persona. The prefix is byte-identical over all of its tweets, so that servers' prompt caches hit."""
     core = {**outputs.get("core", {}), "name": name}
     for long in ("first_mes", "mes_example", "scenario"):
         core.pop(long, None)
     shown = {key: _json(outputs[key]) if key in outputs else None for key in ("authenticity", "strategy", "network", "examples")}
     prefix = prompts.render("tweet_persona", persona=_json(core), **shown) + "\n"
-    return Teller(persona_id, name, wishes, prefix, outputs, checks.PersonaFacts.from_outputs(outputs), lora)
+    return Teller(persona_id, name, wishes, prefix, outputs, checks.PersonaFacts.from_outputs(outputs), lora, networks)
 
 
 def _json(value: object) -> str:
@@ -195,22 +207,33 @@ async def write(
 
 
 def settled(answer: TweetAnswer) -> TweetAnswer:
-    """*answer* with a thread's parts in their place, hashtags without # and nothing twice."""
+    """*answer* with a thread's parts in their place, hashtags without # and nothing twice. An empty line ends a part of a thread, so there
+    is none within one.
+    """
     parts = [part for part in answer.parts if part]
     text = answer.text
     if not text and parts:
         text, parts = parts[0], parts[1:]
     if parts and parts[0] == text:
         parts = parts[1:]
+    if parts:
+        text, *parts = (_EMPTY_LINES.sub("\n", part) for part in [text, *parts])
     tags = list(dict.fromkeys(tag.lstrip("#＃").strip() for tag in answer.hashtags))
     return answer.model_copy(update={"text": text, "parts": parts, "hashtags": [tag for tag in tags if tag]})
 
 
 def judged(answer: TweetAnswer, who: Teller) -> Written:
-    """*answer* with what the checks of one tweet find (near-duplicates are looked for among all of the persona's tweets, elsewhere)."""
-    every = [answer.text, *answer.parts]
-    findings = checks.check(answer.text, parts=answer.parts, persona=who.facts, earlier=None, hashtags=answer.hashtags)
-    return Written(answer, tuple(findings), max(checks.weighted_length(part) for part in every))
+    """*answer* with what the checks of one tweet find."""
+    findings, length = found_in(answer.text, answer.parts, answer.hashtags, who)
+    return Written(answer, tuple(findings), length)
+
+
+def found_in(text: str, parts: Sequence[str], hashtags: Sequence[str], who: Teller) -> tuple[list[checks.Finding], int]:
+    """What the checks find in a text of the persona (of a thread its first part, *parts* are the others), and the weighted length of the
+    longest part. Near-duplicates are looked for elsewhere.
+    """
+    findings = checks.check(text, parts=parts, persona=who.facts, earlier=None, hashtags=hashtags, networks=who.networks)
+    return findings, max(checks.weighted_length(part) for part in [text, *parts])
 
 
 def _told(finding: checks.Finding) -> str:

@@ -32,14 +32,12 @@ def counts_by_item(db: Database, job_id: str, prefix: int) -> dict[str, dict[str
 
 
 def newest_about(db: Database, kind: str, item: str) -> str | None:
-    """The newest job of this *kind* with steps about *item* or ``item:...``."""
+    """The newest job of this *kind* with steps about ``item:...``."""
     found = row(
         db,
-        """SELECT j.id FROM jobs AS j WHERE j.kind = ? AND j.id IN (
-               SELECT job_id FROM steps WHERE item = ? UNION SELECT job_id FROM steps WHERE item > ? AND item < ?)
+        """SELECT j.id FROM jobs AS j WHERE j.kind = ? AND j.id IN (SELECT job_id FROM steps WHERE item > ? AND item < ?)
            ORDER BY j.id DESC LIMIT 1""",
         kind,
-        item,
         f"{item}:",
         f"{item};",
     )
@@ -98,13 +96,20 @@ def newest_step(db: Database, kind: str, item: str) -> dict[str, Any] | None:
     )
 
 
-def failures(db: Database, job_id: str, limit: int) -> list[dict[str, Any]]:
-    """The failed steps of a job in its order, at most *limit*."""
+def failures(db: Database, job_id: str, prefix: int, most: int) -> list[dict[str, Any]]:
+    """Why steps of a job failed, by the first *prefix* characters of what they are about: item, stage, error_kind, error, and how many
+    *times*. Of each such item the *most* frequent reasons; items in the order of the job.
+    """
     return rows(
         db,
-        "SELECT item, stage, error_kind, error FROM steps WHERE job_id = ? AND status = 'failed' ORDER BY position LIMIT ?",
+        """WITH reasons AS (
+               SELECT substr(item, 1, ?) AS about, stage, error_kind, error, count(*) AS times, min(position) AS first
+               FROM steps WHERE job_id = ? AND status = 'failed' GROUP BY about, stage, error_kind, error),
+           ranked AS (SELECT *, row_number() OVER (PARTITION BY about ORDER BY times DESC, first) AS place FROM reasons)
+           SELECT about AS item, stage, error_kind, error, times FROM ranked WHERE place <= ? ORDER BY first""",
+        prefix,
         job_id,
-        limit,
+        most,
     )
 
 

@@ -11,7 +11,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 from sqlite_utils import Database
 
@@ -21,8 +21,10 @@ from storage.database import Transaction, row, rows
 from storage.filters import Filters, query
 
 __all__ = [
+    "Change",
     "Filters",
     "NewTweet",
+    "by_slot",
     "count",
     "edit",
     "facets",
@@ -35,6 +37,7 @@ __all__ = [
     "set_statuses",
     "stream",
     "texts",
+    "undo",
     "versions",
 ]
 
@@ -179,28 +182,55 @@ def _add_version(tx: Transaction, tweet_id: str, by: str, instruction: str | Non
 # Review
 
 
-def set_status(tx: Transaction, ids: Iterable[str], status: str, *, by: str, now: datetime) -> list[tuple[str, str]]:
-    """Approve, reject or set back to draft, and remember *by* whom. Returns (id, status before) of those that changed: ids already in
-    that status, and unknown ones, do not count. Edits under way are not disturbed: the revision stays.
+class Change(NamedTuple):
+    """A status that was changed: of the tweet with this *id*, from *before* to *after*, when *version* was its text."""
+
+    id: str
+    before: str
+    after: str
+    version: int
+
+
+def set_status(tx: Transaction, ids: Iterable[str], status: str, *, by: str, now: datetime) -> list[Change]:
+    """Approve, reject or set back to draft, and remember *by* whom. Returns what changed: ids already in that status, and unknown ones, do
+    not count. Edits under way are not disturbed: the revision stays.
     """
     return set_statuses(tx, [(tweet_id, status) for tweet_id in ids], by=by, now=now)
 
 
-def set_statuses(tx: Transaction, wanted: Iterable[tuple[str, str]], *, by: str, now: datetime) -> list[tuple[str, str]]:
-    """:func:`set_status` with a status for each id; given what that returned, it is undone."""
+def set_statuses(tx: Transaction, wanted: Iterable[tuple[str, str]], *, by: str, now: datetime) -> list[Change]:
+    """:func:`set_status` with a status for each id."""
     asked = dict(wanted)
     if unknown := set(asked.values()) - set(STATUSES):
         raise ValueError(f"no status of a tweet: {sorted(unknown)}")
-    found = rows(tx, "SELECT id, status FROM tweets WHERE id IN (SELECT value FROM json_each(?))", json.dumps(list(asked)))
-    before = {tweet["id"]: tweet["status"] for tweet in found}
-    changed = [(tweet_id, before[tweet_id]) for tweet_id, status in asked.items() if before.get(tweet_id, status) != status]
-    for tweet_id, _ in changed:
-        reviewer = None if asked[tweet_id] == "draft" else by
+    found = rows(tx, "SELECT id, status, version FROM tweets WHERE id IN (SELECT value FROM json_each(?))", json.dumps(list(asked)))
+    standing = {tweet["id"]: tweet for tweet in found}
+    changed = [
+        Change(tweet_id, tweet["status"], status, tweet["version"])
+        for tweet_id, status in asked.items()
+        if (tweet := standing.get(tweet_id)) and tweet["status"] != status
+    ]
+    for change in changed:
         tx.execute(
             "UPDATE tweets SET status = ?, reviewed_by = ?, updated_at = ? WHERE id = ?",
-            [asked[tweet_id], reviewer, timestamp(now), tweet_id],
+            [change.after, None if change.after == "draft" else by, timestamp(now), change.id],
         )
     return changed
+
+
+def undo(tx: Transaction, changes: Sequence[Change], *, by: str, now: datetime) -> list[Change]:
+    """Give tweets back the status that they had. Those that were decided anew meanwhile stay as they are, and so do those that the writer
+    has written anew: nobody has approved that text.
+    """
+    ids = json.dumps([change.id for change in changes])
+    found = rows(tx, "SELECT id, status, version, made_by FROM tweets WHERE id IN (SELECT value FROM json_each(?))", ids)
+    standing = {tweet["id"]: tweet for tweet in found}
+    back = []
+    for change in changes:
+        tweet = standing.get(change.id)
+        if tweet and tweet["status"] == change.after and (tweet["version"] == change.version or tweet["made_by"] != "writer"):
+            back.append((change.id, change.before))
+    return set_statuses(tx, back, by=by, now=now)
 
 
 # Reads
@@ -231,6 +261,12 @@ def page(db: Database, filters: Filters, *, before: int | None = None, limit: in
     wanted = query(filters, before)
     numbers = f"SELECT {wanted.number} {wanted.sql} ORDER BY {wanted.number} DESC LIMIT ?"
     found = rows(db, f"{_TWEET} WHERE t.number IN ({numbers}) ORDER BY t.number DESC", *wanted.values, limit)
+    return [_decoded(tweet) for tweet in found]
+
+
+def by_slot(db: Database, job_id: str, persona_id: str, limit: int) -> list[dict[str, Any]]:
+    """What a job has written for a persona, by slot, as :func:`get` has it."""
+    found = rows(db, f"{_TWEET} WHERE t.job_id = ? AND t.persona_id = ? ORDER BY t.slot LIMIT ?", job_id, persona_id, limit)
     return [_decoded(tweet) for tweet in found]
 
 
@@ -271,10 +307,10 @@ def facets(db: Database) -> dict[str, list[dict[str, Any]]]:
     }
 
 
-def texts(db: Database, persona_id: str, limit: int = 2000) -> list[tuple[str, str]]:
-    """(id, text) of the persona's newest tweets, newest first."""
-    found = rows(db, "SELECT id, text FROM tweets WHERE persona_id = ? ORDER BY number DESC LIMIT ?", persona_id, limit)
-    return [(tweet["id"], tweet["text"]) for tweet in found]
+def texts(db: Database, persona_id: str, limit: int = 2000, after: int = 0) -> list[tuple[int, str, str]]:
+    """(number, id, text) of the persona's newest tweets beyond the number *after*, at most *limit*, the newest last."""
+    newest = "SELECT number, id, text FROM tweets WHERE persona_id = ? AND number > ? ORDER BY number DESC LIMIT ?"
+    return [(tweet["number"], tweet["id"], tweet["text"]) for tweet in reversed(rows(db, newest, persona_id, after, limit))]
 
 
 def owners(db: Database, tweet_ids: Sequence[str], *, strict: bool = True) -> dict[str, str]:

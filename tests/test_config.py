@@ -12,6 +12,7 @@ from pydantic import SecretStr
 
 from config import Settings, load_settings
 from errors import ConfigError
+from pipeline import checks
 
 EXAMPLE = Path(__file__).parents[1] / ".env.example"
 
@@ -47,6 +48,7 @@ DEFAULTS = {
     "FORWARDED_ALLOW_IPS": "127.0.0.1,::1",
     "MAX_UPLOAD_MB": 20,
     "DISCLOSURE": "Fictional AI persona. Any likeness to a real person is coincidental.",
+    "NETWORKS": (),
     "UI_LANGUAGE": "auto",
 }
 OTHERS = {
@@ -81,6 +83,7 @@ OTHERS = {
     "FORWARDED_ALLOW_IPS": ("10.0.0.7,172.16.0.0/12", "10.0.0.7,172.16.0.0/12"),
     "MAX_UPLOAD_MB": ("0.5", 0.5),
     "DISCLOSURE": ("Made up.", "Made up."),
+    "NETWORKS": ("Bluesky, threads", ("bluesky", "threads")),
     "UI_LANGUAGE": ("zh", "zh"),
 }
 OLD_NAMES = {"API_KEY": "OPENAI_API_KEY", "API_BASE": "OPENAI_BASE_URL", "MODEL": "OPENAI_MODEL", "ZIMAGE_MODEL_PATH": "IMAGE_MODEL"}
@@ -122,6 +125,7 @@ WRONG = [
     ("FORWARDED_ALLOW_IPS", "proxy"),
     ("FORWARDED_ALLOW_IPS", "127.0.0.1,"),
     ("MAX_UPLOAD_MB", "0"),
+    ("NETWORKS", "bluesky,myspace"),
     ("UI_LANGUAGE", "fr"),
 ]
 
@@ -273,6 +277,13 @@ def test_a_site_that_is_open_and_for_this_machine_alone_is_asked_for_as_localhos
     assert load_settings(host="0.0.0.0").hosts == (), "the names of a machine in its network are not known"  # noqa: S104
     assert load_settings(auth="ann:pw").hosts == (), "a stranger's page has no cookie"
     assert load_settings(allowed_hosts="studio.example.com").hosts == ("studio.example.com",)
+
+
+def test_the_networks_that_can_be_chosen_are_those_that_the_checks_know():
+    chosen = tuple(network for network in checks.NETWORKS if network != "x")
+    assert load_settings(networks=",".join(chosen)).networks == chosen
+    with pytest.raises(ConfigError, match=r"^NETWORKS: .*'bluesky'.* \(it is 'x'\)\.$"):
+        load_settings(networks="x")
 
 
 def test_a_long_wrong_value_is_shortened(monkeypatch):

@@ -1,7 +1,7 @@
 // Reviewing: which card is current, which are selected, their statuses, undo, the keys.
 let current = null; // id of the card that the keys act on
 let anchor = null; // id from which a shift-click selects
-const past = []; // what undoes each change: a list of [id, status before]
+const past = []; // what undoes each change: a list of [id, status before, status after, version]
 let order = Promise.resolve(); // changes of statuses, one after the other
 
 function currentId() {
@@ -121,13 +121,15 @@ function undo() {
   order = order.then(async () => {
     const last = past.pop();
     if (!last) return toast(say("gallery.undo.nothing"));
-    const made = await inParts(last, (some) => call("undo", { before: some }));
-    showStatuses(last.slice(0, made.done));
+    const made = await inParts(last, (some) => call("undo", { changes: some }));
+    showStatuses(made.changed.map(([id, , after]) => [id, after]));
     if (made.error) {
       past.push(last.slice(made.done));
       return toast(made.error);
     }
-    toast(say(last.length === 1 ? "gallery.undone.one" : "gallery.undone", { n: last.length }), past.length ? undo : null);
+    const undone = made.changed.length;
+    const left = last.length - undone; // decided or written anew since
+    toast([undone || !left ? say(undone === 1 ? "gallery.undone.one" : "gallery.undone", { n: undone }) : "", left ? say(left === 1 ? "gallery.undone.not.one" : "gallery.undone.not", { n: left }) : ""].filter(Boolean).join(" "), past.length ? undo : null);
     refreshSoon();
   });
 }

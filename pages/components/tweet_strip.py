@@ -16,7 +16,6 @@ from pages.components.card import card
 from pages.language import stored
 from pages.tweet_filters import DayOrNothing, Id
 from pipeline.studio import Studio
-from pipeline.tweet_desk import Filters
 from pipeline.tweet_steps import Order
 
 MOST = 50
@@ -45,7 +44,7 @@ def tweet_strip(studio: Studio) -> gr.HTML:
         mine = next((persona for persona in batch["personas"] if persona["id"] == asked.persona), None)
         if mine is None:
             return {"job": None, "tweets": []}
-        tweets = await studio.tweets.page(Filters(persona_ids=(asked.persona,), job_id=job_id), limit=MOST)
+        tweets = await studio.tweets.of_job(job_id, asked.persona, MOST)
         reasons = [failure["reason"] for failure in batch["failures"] if failure["persona"] == asked.persona]
         job = {
             "id": job_id,

@@ -111,10 +111,18 @@ class FormatRefused(Exception):
 
 
 class Writer:
-    """Answers requests by asking an OpenAI-compatible server at *base_url*."""
+    """Answers requests by asking an OpenAI-compatible server at *base_url*, at *temperature* where a request says none."""
 
     def __init__(
-        self, base_url: str, api_key: str, gate: Gate, store: Store, *, request_timeout: float = 120, retry_budget: float = 600
+        self,
+        base_url: str,
+        api_key: str,
+        gate: Gate,
+        store: Store,
+        *,
+        request_timeout: float = 120,
+        retry_budget: float = 600,
+        temperature: float | None = None,
     ) -> None:
         self.base_url = base_url
         self.gate = gate
@@ -122,6 +130,7 @@ class Writer:
         self._store = store
         self._request_timeout = request_timeout
         self._retry_budget = retry_budget
+        self._temperature = temperature
         self._api_key = api_key
         # For the aiohttp transport 0 connections means no limit, and None its own limit of 100. The gate is the limit.
         limits = httpx2.Limits(max_connections=0, max_keepalive_connections=gate.width)
@@ -206,7 +215,7 @@ class Writer:
                 request.format,
                 request.schema_name,
                 request.schema,
-                temperature=request.temperature,
+                temperature=self._temperature if request.temperature is None else request.temperature,
                 seed=request.seed,
                 max_tokens=request.max_tokens,
             )

@@ -7,35 +7,13 @@ import csv
 from datetime import UTC, datetime, timedelta
 
 import pytest
-import seven_outputs
+from scripted import failed
+from tweeting import ONE_DAY, finished, people
 
 from errors import ConflictError, NotFoundError
 from pipeline.tweet_steps import Order
-from storage import personas
 from storage.clock import new_id
 from storage.tweets import Filters
-
-
-async def people(studio, count):
-    """Personas as the seven stages would have left them."""
-    ids = [new_id() for _ in range(count)]
-    now = datetime.now(UTC)
-
-    def write(tx):
-        for number, persona_id in enumerate(ids):
-            core = seven_outputs.core(name=f"Mara {number}")
-            personas.create(tx, persona_id, name="", language="English", picture=None, options={}, job_id=None, now=now)
-            for stage, output in {**seven_outputs.outputs(), "core": core}.items():
-                personas.save_stage(tx, personas.StageVersion(persona_id, stage, output, {}), now)
-
-    await studio._store.write(write)
-    return ids
-
-
-async def finished(studio, job_id):
-    async for _ in studio.watch(job_id):
-        pass
-    return await studio.tweets.batch(job_id)
 
 
 async def test_a_batch_writes_calendars_then_tweets_and_never_more_calls_at_once_than_slots(open_studio, offline_server):
@@ -97,6 +75,31 @@ async def test_a_person_who_waits_goes_before_a_batch(open_studio, offline_serve
         await studio.cancel(batch)
 
 
+async def test_every_persona_has_the_most_frequent_reasons_of_its_failures(open_studio, start_server):
+    bad = [failed(400, f"never {number}") for number in range(4)]
+    server = await start_server(*[bad[0]] * 2, *bad)
+    async with open_studio(server.url, max_concurrent=1) as studio:
+        ids = await people(studio, 2)
+        calendars = [(await studio.tweets.add_calendar(persona_id, ONE_DAY, "days.json"))[0] for persona_id in ids]
+        orders = [Order(persona_id, 6, calendar_id) for persona_id, calendar_id in zip(ids, calendars, strict=True)]
+        batch = await finished(studio, await studio.tweets.start(orders))
+        told = {persona_id: [reason for reason in batch["failures"] if reason["persona"] == persona_id] for persona_id in ids}
+        assert [(reason["times"], reason["name"]) for reason in told[ids[0]]] == [(3, "Mara 0"), (1, "Mara 0"), (1, "Mara 0")]
+        assert [reason["times"] for reason in told[ids[1]]] == [6]
+        assert all("never" in reason["reason"] for reason in batch["failures"])
+
+
+async def test_the_newest_job_of_a_persona_is_one_that_writes_tweets_and_they_come_by_slot(open_studio, offline_server):
+    async with open_studio(offline_server().url) as studio:
+        (persona_id,) = await people(studio, 1)
+        assert await studio.tweets.newest_job(persona_id) is None
+        job_id = await studio.tweets.start([Order(persona_id, 7)])
+        await finished(studio, job_id)
+        await finished(studio, await studio.tweets.start_calendar(Order(persona_id, 2)))
+        assert await studio.tweets.newest_job(persona_id) == job_id
+        assert [tweet["slot"] for tweet in await studio.tweets.of_job(job_id, persona_id, 5)] == [1, 2, 3, 4, 5]
+
+
 async def test_pause_and_resume_end_with_exactly_the_tweets_that_were_ordered(open_studio, offline_server):
     async with open_studio(offline_server("--latency", "0.1").url, max_concurrent=4) as studio:
         (persona_id,) = await people(studio, 1)
@@ -134,7 +137,7 @@ async def test_approving_and_undoing(open_studio, offline_server):
         ids = [tweet["id"] for tweet in await studio.tweets.page(Filters())]
         before = await studio.tweets.set_status(ids, "approved")
         assert await studio.tweets.count(Filters(statuses=("approved",))) == 3
-        assert await studio.tweets.undo(before) == 3
+        assert len(await studio.tweets.undo(before)) == 3
         assert await studio.tweets.count(Filters(statuses=("draft",))) == 3
 
 
@@ -143,7 +146,7 @@ async def test_a_tweet_is_written_anew_with_what_the_author_asks_for(open_studio
         (persona_id,) = await people(studio, 1)
         await finished(studio, await studio.tweets.start([Order(persona_id, 1)]))
         tweet = (await studio.tweets.page(Filters()))[0]
-        async for _ in studio.watch(await studio.tweets.rewrite(tweet["id"], "mention the cat")):
+        async for _ in studio.watch(await studio.tweets.rewrite([tweet["id"]], "mention the cat")):
             pass
         versions = await studio.tweets.versions(tweet["id"])
         assert [version["instruction"] for version in versions] == ["mention the cat", None]

@@ -7,6 +7,7 @@ import json
 import pytest
 import seven_outputs
 from scripted import said
+from tweeting import answer
 
 from pipeline import tweets
 from pipeline.stages import Wishes
@@ -31,22 +32,6 @@ OUTPUTS = {
 }
 PLAN = {"topic_type": "bread", "tweet_format": "standard", "theme": "What Brenda did tonight", "recommended_time": "04:30"}
 MARA = tweets.teller("mara", "Mara Lindqvist", Wishes(), OUTPUTS)
-
-
-def answer(**changes):
-    whole = {
-        "text": "The rye is sulking.",
-        "parts": [],
-        "poll_options": [],
-        "topic_type": "bread",
-        "mood": "wry",
-        "time_segment": "night",
-        "hashtags": [],
-        "alt_text": "A loaf.",
-        "scene_hint": "a loaf on a sill",
-        "image_prompt": "a loaf steaming on a sill at night",
-    }
-    return {**whole, **changes}
 
 
 def test_the_persona_comes_first_and_is_the_same_to_the_byte_in_all_of_its_tweets():

@@ -47,7 +47,17 @@ async def edit(store, tweet_id, text, revision=1, by="author", **changes):
 
 
 async def set_status(store, ids, status, by="mia"):
+    """(id, status before) of what changed."""
+    return [(change.id, change.before) for change in await changes(store, ids, status, by)]
+
+
+async def changes(store, ids, status, by="mia"):
     return await store.write(tweets.set_status, ids, status, by=by, now=LATER)
+
+
+async def undo(store, changed, by="mia"):
+    """The ids of what was given back."""
+    return [change.id for change in await store.write(tweets.undo, changed, by=by, now=LATER)]
 
 
 def found(store, search="", **filters):
@@ -240,10 +250,27 @@ async def test_approving_remembers_who_and_counts_only_what_changed(store, anna)
 async def test_a_review_is_undone_with_what_it_returned(store, anna):
     ids = [await save(store, f"{n}") for n in range(3)]
     await set_status(store, ids[:1], "rejected")
-    before = await set_status(store, ids, "approved")
-    assert await store.write(tweets.set_statuses, before, by="mia", now=LATER) == [(tweet_id, "approved") for tweet_id in ids]
+    assert await undo(store, await changes(store, ids, "approved")) == ids
     assert [store.read(tweets.get, tweet_id)["status"] for tweet_id in ids] == ["rejected", "draft", "draft"]
     assert [store.read(tweets.get, tweet_id)["reviewed_by"] for tweet_id in ids] == ["mia", None, None]
+
+
+async def test_what_was_decided_anew_since_is_not_undone(store, anna):
+    one, other = [await save(store, f"{n}") for n in range(2)]
+    changed = await changes(store, [one, other], "approved")
+    await set_status(store, [one], "rejected", by="leo")
+    assert await undo(store, changed) == [other]
+    assert store.read(tweets.get, one)["status"] == "rejected"
+
+
+async def test_undo_never_approves_what_the_writer_has_written_since(store, anna):
+    seen, rewritten, edited = [await save(store, f"{n}") for n in range(3)]
+    await set_status(store, [seen, rewritten, edited], "approved")
+    changed = await changes(store, [seen, rewritten, edited], "draft")
+    await edit(store, rewritten, "written anew", by="writer")
+    await edit(store, edited, "by hand")
+    assert await undo(store, changed) == [seen, edited]
+    assert store.read(tweets.get, rewritten)["status"] == "draft"
 
 
 async def test_a_review_does_not_disturb_an_edit_under_way_and_makes_no_version(store, anna):
@@ -294,7 +321,10 @@ async def test_the_texts_of_a_persona_come_newest_first(store, anna):
     await people(store, "bert")
     ids = [await save(store, f"{n}") for n in range(5)]
     await save(store, persona_id="bert")
-    assert store.read(tweets.texts, anna, 3) == [(ids[4], "4"), (ids[3], "3"), (ids[2], "2")]
+    newest = [(text_id, text) for _, text_id, text in store.read(tweets.texts, anna, 3)]
+    assert newest == [(ids[2], "2"), (ids[3], "3"), (ids[4], "4")]
+    known = store.read(tweets.texts, anna, 3)[1][0]
+    assert [text for _, _, text in store.read(tweets.texts, anna, after=known)] == ["4"]
 
 
 @pytest.fixture

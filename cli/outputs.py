@@ -7,6 +7,7 @@ import re
 import time
 from collections.abc import Sequence
 from contextlib import suppress
+from datetime import datetime
 from functools import cache
 from pathlib import Path
 
@@ -14,6 +15,8 @@ from errors import ConfigError, StorageError
 
 FOLDER = "personas"
 FLAG = "--persona-output"
+CLOCK_STEP = 0.05
+"""Seconds by which the time of a file may lag behind the clock: file systems look at it now and then."""
 LONGEST_STEM = 200
 """Bytes of a picture's name that are kept, so that the file's own name stays within what file systems take."""
 
@@ -113,6 +116,14 @@ def _runs(process: int) -> bool:
     except (PermissionError, OverflowError):  # somebody else's, or none of ours
         return True
     return True
+
+
+def written_since(path: Path, moment: datetime) -> bool:
+    """Whether the file was written at *moment* or later; False where there is none."""
+    try:
+        return path.stat().st_mtime + CLOCK_STEP >= moment.timestamp()
+    except OSError:
+        return False
 
 
 def shown(path: Path) -> str:

@@ -50,7 +50,7 @@ class Portraits:
     async def _start(self, order: PersonaOrder, usable: list[tuple[Upload, Picture, Path]]) -> str:
         job_id, _ = await self._session.studio.create_personas(
             [(upload, picture) for upload, picture, _ in usable],
-            Wishes(order.language, order.location, order.goal, order.instructions, self._session.settings.temperature, order.seed),
+            Wishes(order.language, order.location, order.goal, order.instructions, seed=order.seed),
             priority=0 if len(order.images) == 1 else BATCH,
             extra={"images": [self._labels[upload.path] for upload, *_ in usable], "outputs": [str(target) for *_, target in usable]},
         )

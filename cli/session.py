@@ -5,8 +5,9 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Collection, Coroutine, Iterable, Mapping, Sequence
+from collections.abc import Collection, Coroutine, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -141,8 +142,7 @@ class Session:
             return
         await self._recall(job)
         self.progress.sync(job, announce=False)
-        places = [place for place in self._files if place[0] == job_id]
-        self._written |= {place for place in places if self.progress.complete(place) and self._files[place].exists()}
+        self._written |= {place for place in self._made_of(job) if self.progress.complete(place)}
         before = Spent(job["calls"], job["tokens"], (await self.studio.tweets.batch(job_id))["cost"])
         if await self.studio.resume(job_id):
             self._jobs[job_id] = before
@@ -152,6 +152,16 @@ class Session:
         else:
             self._jobs[job_id] = before
             self.progress.note(f"Nothing is missing of {job_id}.")
+
+    def _made_of(self, job: Mapping[str, Any]) -> Iterator[Place]:
+        """Whose files are newer than what the job did for them: an older one holds only a part, or is another job's."""
+        ended: dict[Place, str] = {}
+        for step in job["steps"]:
+            place = place_of(job["id"], step["item"])
+            ended[place] = max(ended.get(place, ""), step["finished_at"] or "")
+        for place, moment in ended.items():
+            if moment and place in self._files and outputs.written_since(self._files[place], datetime.fromisoformat(moment)):
+                yield place
 
     def _left_to_another(self, job_id: str) -> None:
         reason = "another process runs this job (the web server, or another command). Stop that one first, or watch it there."

@@ -187,7 +187,8 @@ def job(db: Database, job_id: str) -> dict[str, Any]:
         "personas": list(written),
         "params": row["params"],
         "steps": [
-            {key: step[key] for key in ("item", "stage", "status", "attempts", "error_kind", "error")} | {"seconds": _seconds(step)}
+            {key: step[key] for key in ("item", "stage", "status", "attempts", "error_kind", "error", "finished_at")}
+            | {"seconds": _seconds(step)}
             for step in steps
         ],
     }

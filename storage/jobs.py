@@ -189,18 +189,19 @@ def renew(tx: Transaction, owner: str, now: datetime) -> int:
 
 def settle(tx: Transaction, job_id: str, owner: str, now: datetime) -> str | None:
     """End the job when no step of it runs or can run: ``done`` when all are done, else ``failed``. ``None`` when there is more to do.
-    A job that *owner* does not run is left alone, and its status returned.
+    A job that *owner* does not run is left alone, and its status returned; but one that is paused ends where nothing is left to go on with.
     """
     job = row(tx, "SELECT status, owner FROM jobs WHERE id = ?", job_id)
     if job is None:
         raise NotFoundError("There is no job {job}.", job=job_id)
-    if job["status"] != "running" or job["owner"] != owner:
+    runs = job["status"] == "running" and job["owner"] == owner
+    if not runs and job["status"] != "paused":
         return job["status"]
     more = row(
         tx, f"SELECT 1 FROM steps WHERE job_id = ? AND (status = 'running' OR (status = 'waiting' AND {_NEEDS_DONE})) LIMIT 1", job_id
     )
     if more:
-        return None
+        return None if runs else "paused"
     open_step = row(tx, "SELECT 1 FROM steps WHERE job_id = ? AND status <> 'done' LIMIT 1", job_id)
     status = "failed" if open_step else "done"
     _set_job(tx, job_id, status, now)

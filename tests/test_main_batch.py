@@ -244,6 +244,24 @@ def test_files_that_a_kill_kept_from_being_written_are_written(shell, people, wr
     assert (resumed.returncode, resumed.stdout) == (0, "output/mara0_tweets.json\n"), resumed.stderr
 
 
+def test_a_file_of_an_earlier_batch_or_of_a_part_is_replaced_and_one_that_was_edited_is_kept(shell, people, writer_url):
+    (file,) = people(1)
+    shell.run("--persona", file, "--tweets", "1", "--api-base", writer_url)
+    target = shell.folder / "output" / "mara0_tweets.json"
+    whole, ended = target.read_bytes(), target.stat().st_mtime
+    shell.change("UPDATE jobs SET params = json_remove(params, '$.delivered')")
+    target.write_text("{}")
+    os.utime(target, (ended - 3600, ended - 3600))
+    resumed = shell.run("--resume", "--api-base", writer_url)
+    assert (resumed.returncode, resumed.stdout) == (0, "output/mara0_tweets.json\n"), resumed.stderr
+    assert json.loads(target.read_text())["tweets"] == json.loads(whole)["tweets"]
+
+    shell.change("UPDATE jobs SET params = json_remove(params, '$.delivered')")
+    target.write_text("edited")
+    assert shell.run("--resume", "--api-base", writer_url).returncode == 0
+    assert target.read_text() == "edited"
+
+
 def test_what_a_kill_left_of_a_half_written_file_is_removed(shell, people, writer_url):
     (file,) = people(1)
     first = shell.start("--persona", file, "--tweets", "1", "--api-base", writer_url)

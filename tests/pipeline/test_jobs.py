@@ -321,6 +321,15 @@ async def test_a_paused_job_ends_what_it_began_and_begins_nothing(jobs, workshop
     assert not await jobs.resume(job)
 
 
+async def test_a_job_that_is_paused_at_its_last_step_ends_with_it(jobs, workshop, store):
+    workshop.held = {"0", "1"}
+    job = await submit(jobs, FLAT[:2])
+    await until(lambda: len(workshop.at_work) == 2)
+    assert await jobs.pause(job)
+    workshop.held = set()
+    assert (await end_of(jobs, job))[-1].status == "done"
+
+
 async def test_stopping_gives_back_what_is_not_ended_in_time_and_the_next_start_goes_on(open_jobs, workshop, store):
     first = await open_jobs()
     workshop.held = {"b"}

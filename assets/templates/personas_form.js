@@ -96,6 +96,16 @@ function fieldOf(value, name) {
   });
 }
 
+/** Ask in *place_* whether what was typed may be thrown away. Asked again while the question stands, the answer is no. */
+function askToDiscard(place_, yes, no) {
+  const stay = () => { place_.replaceChildren(); no(); };
+  if (place_.querySelector(".ask")) return stay();
+  place_.replaceChildren(h("div.ask", { role: "alertdialog", "aria-label": say("form.discard") }, h("span", {}, say("form.discard")),
+    h("button.small.danger", { type: "button", onclick: yes }, say("form.discard.yes")),
+    h("button.small", { type: "button", onclick: stay }, say("form.discard.no"))));
+  place_.querySelector("button").focus();
+}
+
 /** The editor of a stage: {node, version, dirty()}. save(output, version) answers {view} or {error, problems}; end() closes it. */
 function editor(stage, save, end) {
   const initial = JSON.stringify(stage.output);
@@ -165,11 +175,9 @@ function editor(stage, save, end) {
     else tell(answer);
   };
   const leave = () => {
+    if (made.busy) return;
     if (!made.dirty()) return end();
-    trouble.replaceChildren(h("div.ask", { role: "alertdialog", "aria-label": say("form.discard") }, h("span", {}, say("form.discard")),
-      h("button.small.danger", { type: "button", onclick: end }, say("form.discard.yes")),
-      h("button.small", { type: "button", onclick: () => { trouble.replaceChildren(); button.focus(); } }, say("form.discard.no"))));
-    trouble.querySelector("button").focus();
+    askToDiscard(trouble, end, () => button.focus());
   };
   const tabs = h("div.tabs", { role: "tablist" }, ["form", "json"].map((name) => h("button", { type: "button", role: "tab", "aria-selected": String(mode === name), "data-tab": name,
     onclick: () => {
@@ -181,7 +189,12 @@ function editor(stage, save, end) {
     } }, say(name === "form" ? "form.fields" : "stage.json"))));
   const button = h("button.small.primary", { type: "submit" }, say("form.save"));
   made.node = h("form.editor", { onsubmit: (event) => { event.preventDefault(); keep(); }, novalidate: true,
-    onkeydown: (event) => { if (event.key === "Enter" && event.target.matches("input")) event.preventDefault(); if (event.key === "Enter" && (event.ctrlKey || event.metaKey)) keep(); if (event.key === "Escape") { event.stopPropagation(); leave(); } } },
+    onkeydown: (event) => {
+      if (event.isComposing) return;
+      if (event.key === "Enter" && event.target.matches("input")) event.preventDefault();
+      if (event.key === "Enter" && (event.ctrlKey || event.metaKey)) keep();
+      if (event.key === "Escape") { event.stopPropagation(); leave(); }
+    } },
     tabs, place_, h("div.saving", {}, trouble, h("div.acts", {}, button, h("button.small", { type: "button", onclick: leave }, say("form.cancel")), h("small.dim", {}, say("form.keys")))));
   show(stage.output);
   return made;

@@ -1,5 +1,5 @@
 // What can be done with one stage: edit it, have it written anew, look through its versions and bring one back.
-const sheets = new Map(); // what is open in a panel, by persona and stage: {kind, node, dirty()}; it outlives the panel
+const sheets = new Map(); // what is open in a panel, by persona and stage: {kind, node, dirty(), leave(then)}; it outlives the panel
 
 function sheetOf(stage) {
   return sheets.get(current.id + "/" + stage.key);
@@ -13,11 +13,19 @@ function openSheet(stage, sheet) {
 }
 
 function closeSheet(persona, key) {
+  const sheet = sheets.get(persona + "/" + key);
   sheets.delete(persona + "/" + key);
-  if (!current || current.id !== persona) return;
+  if (!sheet || !current || current.id !== persona) return;
   redraw(key);
-  const back = panels[key].node.querySelector('[data-mark="edit"]');
+  const back = panels[key].node.querySelector('[data-mark="' + sheet.kind + '"]');
   if (back) back.focus({ preventScroll: true });
+}
+
+/** Open another sheet of the stage; where words are typed in the one that is open, after a question. */
+function turnSheet(stage, open) {
+  const sheet = sheetOf(stage);
+  if (sheet && sheet.leave) sheet.leave(open);
+  else open();
 }
 
 function redraw(key) {
@@ -43,9 +51,9 @@ more.tools = (stage) => {
   const sheet = sheetOf(stage);
   const held = inHand(stage);
   const buttons = [
-    stage.output && !held ? h("button.small", { type: "button", "data-mark": "edit", onclick: () => edit(stage) }, say("tools.edit")) : null,
-    ready && !held ? h("button.small", { type: "button", "data-mark": "again", "aria-expanded": String(Boolean(sheet)), onclick: () => (sheet ? closeSheet(current.id, stage.key) : again(stage)) }, say(stage.output ? "tools.again" : "tools.write")) : null,
-    stage.version ? h("button.small", { type: "button", "data-mark": "versions", onclick: () => versions(stage) }, say("tools.versions")) : null,
+    stage.output && !held ? h("button.small", { type: "button", "data-mark": "edit", onclick: () => turnSheet(stage, () => edit(stage)) }, say("tools.edit")) : null,
+    ready && !held ? h("button.small", { type: "button", "data-mark": "again", "aria-expanded": String(Boolean(sheet)), onclick: () => (sheet ? sheet.leave() : again(stage)) }, say(stage.output ? "tools.again" : "tools.write")) : null,
+    stage.version && !(sheet && held) ? h("button.small", { type: "button", "data-mark": "versions", onclick: () => turnSheet(stage, () => versions(stage)) }, say("tools.versions")) : null,
   ].filter(Boolean);
   return [
     stage.stale && !held ? h("p.stale-why", {}, say("stale.why", { stages: names(stage.changed) })) : null,
@@ -75,32 +83,42 @@ function edit(stage) {
 function again(stage) {
   const id = current.id;
   const area = h("textarea", { "aria-label": say("again.label"), placeholder: say("again.hint"), rows: "2", maxlength: "2000", dir: "auto", "data-mark": "wish" });
-  const trouble = h("p.trouble", { role: "alert", hidden: true });
+  const trouble = h("div.wrongs", { role: "alert" });
   const button = h("button.small.primary", { type: "submit" }, say(stage.output ? "again.go" : "tools.write"));
+  const dirty = () => Boolean(area.value.trim());
+  const leave = (then = () => closeSheet(id, stage.key)) => {
+    if (button.disabled) return;
+    if (!dirty()) return then();
+    askToDiscard(trouble, then, () => area.focus({ preventScroll: true }));
+  };
   const go = async () => {
     if (button.disabled) return;
     button.disabled = true;
     const answer = await call("regenerate", { id, stage: stage.key, instruction: area.value });
     button.disabled = false;
     if (!answer.view) {
-      trouble.textContent = answer.error;
-      trouble.hidden = false;
+      trouble.replaceChildren(h("p.trouble", {}, answer.error));
+      area.focus({ preventScroll: true });
       return;
     }
     sheets.delete(id + "/" + stage.key);
     show(answer.view);
   };
   const node = h("form.again", { onsubmit: (event) => { event.preventDefault(); go(); },
-    onkeydown: (event) => { if (event.key === "Enter" && (event.ctrlKey || event.metaKey)) go(); if (event.key === "Escape") closeSheet(id, stage.key); } },
-    area, trouble, h("div.acts", {}, button, h("button.small", { type: "button", onclick: () => closeSheet(id, stage.key) }, say("form.cancel"))));
-  openSheet(stage, { kind: "again", node, dirty: () => Boolean(area.value.trim()) });
+    onkeydown: (event) => {
+      if (event.isComposing) return;
+      if (event.key === "Enter" && (event.ctrlKey || event.metaKey)) go();
+      if (event.key === "Escape") leave();
+    } },
+    area, trouble, h("div.acts", {}, button, h("button.small", { type: "button", onclick: () => leave() }, say("form.cancel"))));
+  openSheet(stage, { kind: "again", node, dirty, leave });
 }
 
 async function versions(stage) {
   const id = current.id;
   const list = h("ol.versions", { "aria-busy": "true" }, h("li", {}, h("div.shimmer", {}, h("i"), h("i"))));
   const trouble = h("p.trouble", { role: "alert", hidden: true });
-  const node = h("section.history", { "aria-label": say("tools.versions"), onkeydown: (event) => { if (event.key === "Escape") closeSheet(id, stage.key); } },
+  const node = h("section.history", { "aria-label": say("tools.versions"), onkeydown: (event) => { if (event.key === "Escape" && !event.isComposing) closeSheet(id, stage.key); } },
     h("div.acts", {}, h("b", {}, say("tools.versions")), h("button.small", { type: "button", onclick: () => closeSheet(id, stage.key) }, say("versions.close"))), trouble, list);
   openSheet(stage, { kind: "versions", node, dirty: () => false });
   const answer = await call("versions", { id, stage: stage.key });

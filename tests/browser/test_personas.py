@@ -153,6 +153,54 @@ def test_what_is_wrong_is_said_at_its_place_and_nothing_typed_is_lost(shelf, ope
     assert shelf.output(persona_id, "core")["core_info"]["age"] == 34
 
 
+def composing(page, key, **held):
+    """A key that belongs to an input method, pressed where the focus is."""
+    page.evaluate(
+        """([key, held]) => document.activeElement.dispatchEvent(
+            new KeyboardEvent('keydown', {key, ...held, isComposing: true, bubbles: true, cancelable: true}))""",
+        [key, held],
+    )
+
+
+def test_a_wish_that_was_typed_is_not_thrown_away_unasked(shelf, opened):
+    page = opened(shelf.person())
+    again, wish = page.locator("#stage-network [data-mark=again]"), page.locator("form.again textarea")
+    again.click()
+    page.keyboard.press("Escape")
+    assert wish.count() == 0, "nothing was typed: nothing is asked"
+    assert again.evaluate("node => node === document.activeElement")
+    again.click()
+    page.keyboard.type("give her a sister")
+    composing(page, "Escape")
+    composing(page, "Enter", ctrlKey=True)
+    assert page.locator("form.again .ask").count() == 0, "these keys are the input method's"
+    page.keyboard.press("Escape")
+    assert page.inner_text("form.again .ask span") == "Throw away what you typed?"
+    page.keyboard.press("Escape")
+    assert page.evaluate("document.activeElement.matches('form.again textarea')"), "and one goes on typing"
+    for mark in ("again", "edit", "versions"):
+        page.click(f"#stage-network [data-mark={mark}]")
+        page.click("form.again .ask button:text-is('Go on typing')")
+        assert wish.input_value() == "give her a sister"
+    page.click("#stage-network [data-mark=edit]")
+    page.click("form.again .ask button:text-is('Throw away')")
+    page.wait_for_selector("#stage-network .editor")
+    assert wish.count() == 0
+
+
+def test_keys_of_an_input_method_neither_save_nor_leave_an_editor(shelf, opened):
+    persona_id = shelf.person()
+    page = opened(persona_id)
+    open_editor(page)
+    page.locator(".editor [aria-label=Personality]").press_sequentially("Ni ")
+    composing(page, "Escape")
+    composing(page, "Enter", ctrlKey=True)
+    page.wait_for_timeout(500)
+    assert page.locator(".editor").count() == 1
+    assert page.locator(".editor .ask").count() == 0
+    assert shelf.store.read(personas.current_stages, persona_id)["core"]["version"] == 1
+
+
 def test_an_edit_that_somebody_else_overtook_is_kept_and_can_be_saved_over_it(shelf, opened):
     persona_id = shelf.person()
     page = opened(persona_id)

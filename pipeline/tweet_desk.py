@@ -236,9 +236,9 @@ class TweetDesk:
     async def batch(self, job_id: str) -> dict[str, Any]:
         """A job of ours as a table: ``{id, title, status, total, done, failed, seconds, eta, calls, tokens, cost, tweets, personas: [{id,
         name, done, failed, total, tweets, file, calendar}], failures: [{persona, name, what, kind, reason, times}]}``. *total*, *done* and
-        *failed* count steps, files that were taken in left out; *tweets* counts tweets alone, as ``{total, done, failed, running}``; *file*
-        is the state of one that is taken in, *calendar* of one that is written, else ``None``; *times* says how many steps of the persona
-        failed for this reason.
+        *failed* count steps, files that were taken in left out; *tweets* counts tweets alone, as ``{total, done, failed, running, blocked}``,
+        *blocked* being those that cannot be written because the file or the calendar before them failed; *file* is the state of one that
+        is taken in, *calendar* of one that is written, else ``None``; *times* says how many steps of the persona failed for this reason.
         """
         return await self._store.fetch(self._batch, job_id)
 
@@ -264,7 +264,7 @@ class TweetDesk:
             "total": total,
             "done": done,
             "failed": failed,
-            "tweets": {key: sum(row["tweets"][key] for row in rows) for key in standing.NO_STEPS},
+            "tweets": {key: sum(row["tweets"][key] for row in rows) for key in (*standing.NO_STEPS, "blocked")},
             "seconds": elapsed,
             "eta": round(elapsed / done * left, 1) if done and elapsed and left and job["status"] == "running" else None,
             "calls": spent["calls"],
@@ -330,11 +330,12 @@ def _counted(stages: Mapping[str, dict[str, int]]) -> dict[str, Any]:
     # Where what comes first has failed, the tweets are not to come.
     work = ahead or [counts for stage, counts in stages.items() if stage != tweet_steps.INTAKE]
     total, done, failed = (sum(counts[key] for counts in work) for key in ("total", "done", "failed"))
+    written = stages.get(tweet_steps.TWEET, standing.NO_STEPS)
     return {
         "done": done,
         "failed": failed,
         "total": total,
-        "tweets": stages.get(tweet_steps.TWEET, standing.NO_STEPS),
+        "tweets": {**written, "blocked": written["total"] - written["done"] - written["failed"] if ahead else 0},
         "file": _state(stages.get(tweet_steps.INTAKE)),
         "calendar": _state(stages.get(tweet_steps.CALENDAR)),
     }

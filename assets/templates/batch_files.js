@@ -91,8 +91,11 @@ function whoseCalendar(file, whom, index) {
   const nobody = option("", say("batch.nobody"));
   const list = h("select", { "aria-label": say("batch.whose", { name: file.name }), "data-mark": "whose", id: "whose-" + index }, nobody, whom ? option(whom, chosen.get(whom).name) : null);
   list.value = whom;
+  let filled = null; // the ids of those who can be chosen in it
   const fill = () => {
-    if (list.childElementCount > 2) return;
+    const ids = [...chosen.keys()].join();
+    if (filled === ids) return;
+    filled = ids;
     const value = list.value;
     list.replaceChildren(nobody, ...[...chosen.values()].map((person) => option(person.id, person.name)));
     list.value = value;

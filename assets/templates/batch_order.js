@@ -88,4 +88,5 @@ async function begin() {
   address.search = "?job=" + encodeURIComponent(answer.job);
   window.history.pushState(window.history.state, "", address);
   showJob(answer.job);
+  runTitle.focus({ preventScroll: true });
 }

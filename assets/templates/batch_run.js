@@ -10,11 +10,12 @@ let tracks = new Map(); // persona id -> {person, node, drawn}
 let speeds = []; // [when, done]
 let shown = null; // the newest answer
 
-const runTitle = h("h1");
+const runTitle = h("h1", { tabindex: "-1" }); // whoever has just begun the batch is here
 const runChip = h("span.chip");
 const runActs = h("div.acts");
 const lost = h("p.notice", { role: "status", hidden: true });
-const big = { done: h("b", { id: "run-done" }), failed: h("b", { id: "run-failed" }), total: h("b", { id: "run-total" }) };
+const BIG = ["done", "failed", "blocked", "total"];
+const big = Object.fromEntries(BIG.map((key) => [key, h("b", { id: "run-" + key })]));
 const bar = h("div.progress", { role: "progressbar", "aria-valuemin": "0", "aria-label": say("run.progress") }, h("i.good"), h("i.bad"));
 const facts = h("dl.facts");
 const trackRows = h("ul.tracks", { "aria-label": say("run.personas") });
@@ -22,7 +23,7 @@ const trackSum = h("span.dim");
 const run = h("section.run", {},
   h("div.top", {}, h("a.quiet", { href: place("/batch") }, "← " + say("run.new")), h("div.line", {}, runTitle, runChip, h("span.gap"), runActs)),
   lost,
-  h("div.card.overview", {}, h("div.counts-big", {}, ["done", "failed", "total"].map((key) => h("div." + key, {}, big[key], h("small", {}, say("run." + key))))), bar, facts),
+  h("div.card.overview", {}, h("div.counts-big", {}, BIG.map((key) => h("div." + key, {}, big[key], h("small", {}, say("run." + key))))), bar, facts),
   h("div.card", {}, h("h2", {}, say("run.personas"), trackSum), trackRows));
 
 function showJob(id) {
@@ -76,12 +77,13 @@ function drawRun(batch) {
   runTitle.textContent = titled(batch.title);
   runChip.className = "chip " + (batch.status === "queued" ? "running" : batch.status);
   runChip.replaceChildren(...[batch.status === "running" ? h("i.pulse") : null, say("job." + batch.status)].filter(Boolean));
-  for (const key of ["done", "failed", "total"]) big[key].textContent = number(tweets[key]);
+  for (const key of BIG) big[key].textContent = number(tweets[key]);
   big.failed.parentNode.classList.toggle("some", tweets.failed > 0);
+  big.blocked.parentNode.hidden = !tweets.blocked;
   bar.setAttribute("aria-valuemax", tweets.total);
   bar.setAttribute("aria-valuenow", tweets.done);
   bar.children[0].style.width = share(tweets.done, tweets.total);
-  bar.children[1].style.width = share(tweets.failed, tweets.total);
+  bar.children[1].style.width = share(tweets.failed + tweets.blocked, tweets.total);
   drawTracks(batch);
   drawFacts(batch);
   const state = JSON.stringify([batch.status, batch.failed > 0, tweets.done > 0]);
@@ -163,14 +165,14 @@ function drawTracks(batch) {
 
 function drawTrack(track, status) {
   const { person } = track;
-  const { done, failed, total, running } = person.tweets;
-  const state = [person.name, done, failed, total, running, person.file, person.calendar, person.reasons.length, status].join();
+  const { done, failed, blocked, total, running } = person.tweets;
+  const state = [person.name, done, failed, blocked, total, running, person.file, person.calendar, person.reasons.length, status].join();
   if (track.drawn === state) return;
   track.drawn = state;
   track.name.textContent = person.name; // of a file that is taken in meanwhile
   track.node.className = failed || person.calendar === "failed" || person.file === "failed" ? "failed" : done === total ? "done" : running || person.calendar === "running" ? "running" : "";
   track.good.style.width = share(done, total);
-  track.bad.style.width = share(failed, total);
+  track.bad.style.width = share(failed + blocked, total);
   track.count.textContent = done + "/" + total;
   track.note.textContent = note(person, status);
   const why = JSON.stringify(person.reasons);

@@ -199,6 +199,27 @@ def test_dropped_files_are_told_apart_by_what_is_in_them_and_a_broken_one_stops_
     assert len(found["Ola of the Ferry"]) == 2
 
 
+def test_a_calendar_can_be_given_to_whoever_is_chosen_now(open_shelf, open_page):
+    shelf = open_shelf()
+    shelf.people("Mara", "Ola", "Ines")
+    page = open_page(shelf.url)
+    pick(page, "Mara", "Ola")
+    page.set_input_files("#batch-files", [file("c.json", calendar("Mara"))])
+    page.wait_for_selector(".files .taken select")
+    whose = row(page, "c.json").locator("select")
+
+    def offered():
+        whose.focus()
+        return set(whose.locator("option").all_inner_texts())
+
+    assert offered() == {"nobody", "Mara", "Ola"}
+    pick(page, "Ines")
+    assert offered() == {"nobody", "Mara", "Ola", "Ines"}
+    page.locator(".people-list label").filter(has_text="Ola").locator("input").uncheck()
+    assert offered() == {"nobody", "Mara", "Ines"}
+    assert whose.evaluate("n => n.selectedOptions[0].text") == "Mara"
+
+
 def test_a_file_that_was_dropped_before_is_the_persona_of_then(shared_shelf, open_page):
     page = open_page(shared_shelf.url)
     page.set_input_files("#batch-files", [file("a.json", card("Twice of the Dropped"))])
@@ -302,13 +323,16 @@ def test_a_job_of_the_command_line_names_its_files_until_they_are_personas(open_
     assert failed.locator("b").inner_text() == bad.name
     assert failed.locator(".note").inner_text() == "its file cannot be used"
     assert f"{bad.name} is not JSON that can be read (line 1)." in failed.locator(".reasons").inner_text()
-    assert [page.inner_text(f"#run-{what}") for what in ("done", "failed", "total")] == ["2", "0", "4"]
+    assert [page.inner_text(f"#run-{what}") for what in ("done", "failed", "blocked", "total")] == ["2", "0", "2", "4"]
+    assert page.inner_text(".counts-big .blocked small") == "cannot be written"
+    assert page.locator(".overview .progress .bad").evaluate("n => n.style.width") == "50%", "that part of the bar is red"
     assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
 
     bad.write_text(json.dumps(card("Bea")))
     page.click("#run-retry")
     ended(page)
     assert page.locator(".tracks b").all_inner_texts() == ["Ada", "Bea"], "without a reload"
+    assert page.locator(".counts-big .blocked").is_hidden()
     assert page.inner_text("#run-done") == "4"
 
 
@@ -405,6 +429,7 @@ def test_the_batch_is_ordered_by_keyboard(open_shelf, open_page):
     page.focus("#batch-start")
     page.keyboard.press("Enter")
     page.wait_for_selector(".tracks li[data-persona]")
+    assert page.evaluate("document.activeElement.matches('.run h1')"), "one is where the batch is told of"
 
 
 def test_hostile_calls_are_one_sentence(shared_shelf, open_page):

@@ -96,6 +96,7 @@ async def test_bad_files_fail_alone_with_a_reason_and_can_be_put_right(open_stud
             "Ada": ("done", 2, 0),
             **dict.fromkeys(("broken.json", "gone.json", "whose.json", "huge.json"), ("failed", 0, 1)),
         }
+        assert batch["tweets"] == {"total": 10, "done": 2, "failed": 0, "running": 0, "blocked": 8}
         assert {failure["name"]: (failure["what"], failure["kind"]) for failure in batch["failures"]} == {
             "broken.json": ("intake", "persona"),
             "gone.json": ("intake", "persona"),

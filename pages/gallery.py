@@ -26,6 +26,8 @@ from pipeline.tweet_desk import LONGEST_EDIT, Change, Filters
 PAGE = 48
 MOST_NEW = 100
 """New tweets that are counted; of more the page says that there are more."""
+MOST_ANEW = 200
+"""Tweets that are written anew at once."""
 SCRIPTS = (
     "gallery_length",
     "picture_view",
@@ -35,6 +37,7 @@ SCRIPTS = (
     "gallery_filters",
     "gallery_pages",
     "gallery_review",
+    "gallery_bulk",
     "gallery",
 )
 SHOWN = (
@@ -46,6 +49,7 @@ TOLD = ("plan", "alt_text", "image", "time_segment", "made_by", "created_at", "u
 """What it shows when asked."""
 PICTURE = ("id", "file", "thumbnail", "width", "height")
 DRAWING = ("status", "step", "steps")
+NOT_REWRITTEN = {"open": False, "error": None, "error_kind": None}
 
 Status = Literal["draft", "approved", "rejected"]
 Number = Annotated[int, Field(ge=0, le=2**53)]
@@ -113,7 +117,8 @@ class _Undo(Asked):
     changes: Annotated[list[_Change], Field(max_length=5000)]
 
 
-class _Rewrite(_One):
+class _Rewrite(Asked):
+    ids: Annotated[list[Id], Field(min_length=1, max_length=MOST_ANEW)]
     instruction: Annotated[str, Field(max_length=2000)] = ""
 
 
@@ -155,22 +160,26 @@ class _Calls:
         if newest > asked.after:
             found = await self.studio.tweets.page(asked.filters.filters(), limit=MOST_NEW)
             fresh = sum(tweet["number"] > asked.after for tweet in found)
-        rewritten, drawn = await asyncio.gather(self._rewritten(asked.rewriting, asked.spoken), self._pictures(asked.drawing, asked.spoken))
-        return {"fresh": fresh, "rewritten": rewritten, "drawn": drawn}
+        (rewritten, gone), drawn = await asyncio.gather(
+            self._rewritten(asked.rewriting, asked.spoken), self._pictures(asked.drawing, asked.spoken)
+        )
+        return {"fresh": fresh, "rewritten": rewritten, "gone": gone, "drawn": drawn}
 
-    async def _rewritten(self, ids: Sequence[str], language: str) -> list[Answer]:
-        """The tweets whose rewriting has ended, with the reason where it failed."""
+    async def _rewritten(self, ids: Sequence[str], language: str) -> tuple[list[Answer], list[str]]:
+        """The tweets whose rewriting has ended, with the reason where it failed; and the ids of those that are not there any more."""
         states = await self.studio.tweets.rewrites(ids) if ids else {}
-        ended = []
-        for tweet_id, state in states.items():
+        ended, gone = [], []
+        for tweet_id in ids:
+            state = states.get(tweet_id, NOT_REWRITTEN)
             if state["open"]:
                 continue
             try:
                 tweet = _narrow(await self.studio.tweets.tweet(tweet_id))
             except NotFoundError:
+                gone.append(tweet_id)
                 continue
             ended.append({**tweet, "failed": stored(state["error"] or "", language), "failed_kind": state["error_kind"] or ""})
-        return ended
+        return ended, gone
 
     async def _pictures(self, ids: Sequence[str], language: str) -> dict[str, Answer]:
         """Of each of these tweets its picture, how far another one is, and why the newest failed."""
@@ -220,8 +229,8 @@ class _Calls:
         return {"changed": await self.studio.tweets.undo([Change(*change) for change in asked.changes])}
 
     async def rewrite(self, asked: _Rewrite) -> Answer:
-        """Have a tweet written anew; ``news`` says when it is done."""
-        return {"job": await self.studio.tweets.rewrite([asked.id], asked.instruction)}
+        """Have tweets written anew by one job; ``news`` says when each is done."""
+        return {"job": await self.studio.tweets.rewrite(asked.ids, asked.instruction)}
 
     async def versions(self, asked: _One) -> Answer:
         """All versions of a tweet, newest first."""

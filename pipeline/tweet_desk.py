@@ -122,17 +122,17 @@ class TweetDesk:
     async def rewrite(self, tweet_ids: Sequence[str], instruction: str = "") -> str:
         """Start writing tweets anew, with what the author asks for. Returns the job's id; the texts before are kept as versions.
 
-        Raises :class:`ConflictError` where one of them is being rewritten already, :class:`NotFoundError` for an unknown one.
+        Those that are being rewritten already are left out. Raises :class:`ConflictError` where all are, :class:`NotFoundError` for an
+        unknown one.
         """
-        if busy := sum(state["open"] for state in (await self.rewrites(tweet_ids)).values()):
-            if len(tweet_ids) == 1:
-                raise ConflictError("This tweet is being rewritten already.")
-            raise ConflictError("{count} of these tweets are being rewritten already.", count=busy)
-        found = await self._store.fetch(lambda db: [table.get(db, tweet_id) for tweet_id in dict.fromkeys(tweet_ids)])
-        title = found[0]["text"][:60] if len(found) == 1 else f"{len(found)} tweets"
+        states = await self.rewrites(tweet_ids)
+        free = [tweet_id for tweet_id in dict.fromkeys(tweet_ids) if not states.get(tweet_id, {}).get("open")]
+        if not free:
+            raise ConflictError("This tweet is being rewritten already.")
+        found = await self._store.fetch(lambda db: [table.get(db, tweet_id) for tweet_id in free])
+        title, priority = (found[0]["text"][:60], 0) if len(found) == 1 else (f"{len(found)} tweets anew", 10)
         params = rewrite_steps.params(found, instruction)
-        steps, priority = rewrite_steps.graph([tweet["id"] for tweet in found]), 0 if len(found) == 1 else 10
-        return await self._jobs.submit(rewrite_steps.KIND, title, steps, params=params, priority=priority)
+        return await self._jobs.submit(rewrite_steps.KIND, title, rewrite_steps.graph(free), params=params, priority=priority)
 
     async def work(self, step: Step) -> Result:
         """Do one step of a job of ours."""
@@ -236,9 +236,10 @@ class TweetDesk:
     async def batch(self, job_id: str) -> dict[str, Any]:
         """A job of ours as a table: ``{id, title, status, total, done, failed, seconds, eta, calls, tokens, cost, tweets, personas: [{id,
         name, done, failed, total, tweets, file, calendar}], failures: [{persona, name, what, kind, reason, times}]}``. *total*, *done* and
-        *failed* count steps, files that were taken in left out; *tweets* counts tweets alone, as ``{total, done, failed, running, blocked}``,
-        *blocked* being those that cannot be written because the file or the calendar before them failed; *file* is the state of one that
-        is taken in, *calendar* of one that is written, else ``None``; *times* says how many steps of the persona failed for this reason.
+        *failed* count steps, files that were taken in left out; *tweets* counts tweets alone, as ``{total, done, failed, running,
+        blocked}``, *blocked* being those that cannot be written because the file or the calendar before them failed; *file* is the state
+        of one that is taken in, *calendar* of one that is written, else ``None``; *times* says how many steps of the persona failed for
+        this reason.
         """
         return await self._store.fetch(self._batch, job_id)
 

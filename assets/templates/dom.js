@@ -93,6 +93,12 @@ function keepingFocus(node, redraw) {
   if (again) again.focus({ preventScroll: true });
 }
 
+/** *act* on what is typed in *field*, but not on letters that an input method has still to make words of. */
+function whenTyped(field, act) {
+  field.addEventListener("input", (event) => { if (!event.isComposing) act(); });
+  field.addEventListener("compositionend", () => act());
+}
+
 /** A button that does it once, however fast it is clicked. */
 function onceAWhile(act) {
   return (event) => {

@@ -3,6 +3,7 @@
 const cards = new Map(); // those on the page, by the tweet's id
 const selected = new Set(); // ids
 const rewriting = new Set(); // ids of tweets that are being written anew
+const unanswered = new Set(); // those of them that the server was told of and has not answered: what it says of them is of the time before
 
 const dates = new Intl.DateTimeFormat(document.documentElement.lang, { weekday: "short", day: "numeric", month: "short", year: "numeric", timeZone: "UTC" });
 const datesOfThisYear = new Intl.DateTimeFormat(document.documentElement.lang, { weekday: "short", day: "numeric", month: "short", timeZone: "UTC" });

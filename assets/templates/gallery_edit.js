@@ -37,6 +37,7 @@ function editForm(card) {
     if (form.busy) return;
     if (!dirty() && !entry.theirs) return end();
     form.busy = area.readOnly = true;
+    if (below.contains(document.activeElement)) area.focus({ preventScroll: true }); // the button is drawn anew; without the focus keys would review
     form.say("");
     const answer = await call("edit", { id: card.tweet.id, text: area.value, revision: entry.revision });
     form.busy = area.readOnly = false;
@@ -87,17 +88,30 @@ function rewriteForm(card) {
   field.value = card.instruction || "";
   const start = async (event) => {
     event.preventDefault();
-    const id = card.tweet.id;
-    rewriting.add(id);
-    Object.assign(card, { mode: "", failed: "", instruction: "" });
-    drawCard(card);
+    card.instruction = "";
+    const writing = writeAnew([card.tweet.id], field.value);
     card.node.focus({ preventScroll: true });
-    const answer = await call("rewrite", { id, instruction: field.value });
-    if (answer.error) ended(id, answer.error);
-    else lookSoon();
+    const refused = await writing;
+    if (refused) ended(card.tweet.id, refused);
   };
   return h("form.rewrite", { onsubmit: start, onkeydown: (event) => { if (event.key === "Escape" && !event.isComposing) { event.stopPropagation(); closed(card); } } },
     field, h("button.small.primary", { type: "submit" }, say("gallery.rewrite.start")), h("button.small", { type: "button", onclick: () => closed(card) }, say("gallery.cancel")));
+}
+
+/** Have tweets written anew, by one job. Returns why the server refused it, "" where it did not. */
+async function writeAnew(ids, instruction) {
+  for (const id of ids) {
+    rewriting.add(id);
+    unanswered.add(id);
+    const card = cards.get(id);
+    if (!card) continue;
+    Object.assign(card, { mode: card.mode === "edit" ? "edit" : "", failed: "" });
+    drawCard(card);
+  }
+  const answer = await call("rewrite", { ids, instruction });
+  for (const id of ids) unanswered.delete(id);
+  if (!answer.error) lookSoon();
+  return answer.error || "";
 }
 
 /** A rewrite has ended; *trouble* says why where it failed. */

@@ -3,10 +3,10 @@
 const AHEAD = "1600px 0px"; // how far from the screen the next page is asked for
 const AWAY = "6000px 0px"; // how far from it a page is emptied
 const feed = h("div.feed", { role: "feed", "aria-busy": "true", "aria-label": say("nav.gallery") });
-const pill = h("button.pill", { type: "button", hidden: true, onclick: () => { loadFirst(); root.scrollIntoView({ block: "start" }); } });
+const pill = h("button.pill", { type: "button", hidden: true, onclick: () => { showNewest(); root.scrollIntoView({ block: "start" }); } });
 const more = h("button.small.more", { type: "button", hidden: true, onclick: () => loadMore() }, say("gallery.load_more"));
 const statuses = new Map(); // of every tweet that was loaded, by id
-let pages = []; // {node, ids, from, last, empty}: its tweets have numbers below *from* and not below *last*
+let pages = []; // {node, ids, from, last, empty, coming}: its tweets have numbers below *from* and not below *last*
 let turn = 0; // answers to questions of earlier turns are late
 let loading = false; // the first page is on its way
 let coming = null; // the promise of the next page, while it is on its way
@@ -35,6 +35,12 @@ async function loadFirst() {
   show();
   if (!answer.tweets.length) show(emptyNote());
   addPage(answer.tweets);
+}
+
+/** The first page anew; the keyboard is on the newest tweet then, if it was nowhere else meanwhile. */
+async function showNewest() {
+  await loadFirst();
+  if (document.activeElement === document.body && pages.length) focusCard(pages[0].ids[0]);
 }
 
 /** Empty the feed and put *node* there. */
@@ -69,7 +75,7 @@ async function fetchMore() {
 function addPage(tweets) {
   more.hidden = tweets.length < PAGE;
   if (!tweets.length) return;
-  const page = { node: h("div.page", { role: "none" }), ids: tweets.map((tweet) => tweet.id), from: tweets[0].number + 1, last: tweets[tweets.length - 1].number, empty: false };
+  const page = { node: h("div.page", { role: "none" }), ids: tweets.map((tweet) => tweet.id), from: tweets[0].number + 1, last: tweets[tweets.length - 1].number, empty: false, coming: null };
   pages.push(page);
   fill(page, tweets);
   feed.append(page.node);
@@ -104,12 +110,15 @@ function emptyOut(page) {
   page.node.replaceChildren();
 }
 
-async function refill(page) {
-  if (!page.empty || page.asking) return;
+/** Ask again for the tweets of a page that was emptied; whoever asks while they are on their way waits for them. */
+function refill(page) {
+  if (page.empty && !page.coming) page.coming = fetchAgain(page).finally(() => (page.coming = null));
+  return page.coming;
+}
+
+async function fetchAgain(page) {
   const mine = turn;
-  page.asking = true;
   const answer = await call("find", { filters: asked(), before: page.from });
-  page.asking = false;
   if (mine !== turn || answer.error) return;
   fill(page, answer.tweets.filter((tweet) => tweet.number >= page.last));
   markCurrent();
@@ -149,16 +158,18 @@ async function look() {
   if (!root.isConnected) return; // Gradio has put another card in its place
   if (document.visibilityState === "visible" && newest !== null) {
     const mine = turn;
-    const answer = await call("news", { filters: asked(), after: newest, rewriting: [...rewriting].slice(0, 200), drawing: [...drawing].filter((id) => cards.has(id)).slice(0, 200) });
+    const answer = await call("news", { filters: asked(), after: newest, rewriting: [...rewriting].filter((id) => !unanswered.has(id)).slice(0, 200), drawing: [...drawing].filter((id) => cards.has(id)).slice(0, 200) });
     silent = answer.lost ? silent + 1 : 0;
     lost.hidden = silent < 2;
     if (mine === turn && !answer.error) {
       pill.hidden = !answer.fresh;
       pill.textContent = say(answer.fresh === 1 ? "gallery.new.one" : "gallery.new", { n: answer.fresh >= 100 ? "99+" : answer.fresh });
       for (const { failed, failed_kind, ...tweet } of answer.rewritten) {
+        if (unanswered.has(tweet.id)) continue;
         changed(tweet);
         ended(tweet.id, failed);
       }
+      for (const id of answer.gone) ended(id, say("gallery.gone"));
       for (const [id, state] of Object.entries(answer.drawn)) showPicture(id, state);
       if (answer.rewritten.length) refreshSoon();
       if (answer.fresh && !pages.length) loadFirst();

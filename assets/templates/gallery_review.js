@@ -23,20 +23,35 @@ function focusCard(id) {
   return true;
 }
 
+/** As focusCard, also for a card whose page was emptied: a promise then. */
+function reach(id) {
+  const page = pages.find((one) => one.ids.includes(id));
+  if (focusCard(id) || !page || !page.empty) return cards.has(id);
+  return refill(page).then(() => focusCard(id));
+}
+
 /** Go on to another card; a promise where a page has to come first. */
 function step(by) {
+  const ids = pages.flatMap((page) => page.ids);
+  const at = ids.indexOf(current);
+  if (at < 0) return stepInto();
+  if (at + by >= ids.length && !more.hidden) return Promise.resolve(loadMore()).then(() => goTo(at + by, by));
+  return goTo(at + by, by);
+}
+
+/** The first card that is seen. */
+function stepInto() {
   const all = [...feed.querySelectorAll("article.card")];
-  const at = all.findIndex((node) => node.dataset.id === current);
-  if (at + by >= all.length && !more.hidden && at >= 0) return Promise.resolve(loadMore()).then(() => goTo(at + by));
-  if (at >= 0) return goTo(at + by);
   const first = all.find((node) => node.getBoundingClientRect().bottom > 80) || all[0];
   return first && focusCard(first.dataset.id);
 }
 
-function goTo(at) {
-  const all = [...feed.querySelectorAll("article.card")];
-  const next = all[Math.min(Math.max(at, 0), all.length - 1)];
-  if (next) focusCard(next.dataset.id);
+function goTo(at, by) {
+  const ids = pages.flatMap((page) => page.ids);
+  const id = ids[Math.min(Math.max(at, 0), ids.length - 1)];
+  const there = reach(id);
+  if (!(there instanceof Promise)) return there;
+  return there.then((found) => found || (!pages.some((page) => page.ids.includes(id)) && step(by))); // the filters mean it no more: the one behind it
 }
 
 // Selection
@@ -71,20 +86,6 @@ function selectAll() {
   drawSelection();
 }
 
-const bulk = h("div.bulk", { role: "region", "aria-label": say("gallery.selection"), hidden: true });
-
-function drawBulk() {
-  const hadFocus = bulk.contains(document.activeElement);
-  bulk.hidden = !selected.size;
-  const act = (status, key) => h("button.small." + status, { type: "button", "data-mark": status, onclick: () => reviewSelected(status) }, say(key));
-  keepingFocus(bulk, () => bulk.replaceChildren(
-    h("b", { role: "status" }, say("gallery.selected", { n: selected.size.toLocaleString(document.documentElement.lang) })),
-    act("approved", "gallery.approve"), act("rejected", "gallery.reject"), act("draft", "gallery.draft"),
-    h("button.small", { type: "button", "data-mark": "pictures", onclick: drawSelected }, say("gallery.picture.many")),
-    h("button.small", { type: "button", "data-mark": "clear", onclick: () => { selected.clear(); drawSelection(); } }, say("gallery.unselect"))));
-  if (hadFocus && bulk.hidden) focusCard(currentId());
-}
-
 // Statuses
 
 /** Give tweets a status: shown at once, taken back where the server refuses. */
@@ -117,21 +118,31 @@ async function inParts(all, ask) {
   return made;
 }
 
+/** Take the last change back. A promise of the ids that have their status again. */
 function undo() {
-  order = order.then(async () => {
+  const undone = order.then(async () => {
     const last = past.pop();
-    if (!last) return toast(say("gallery.undo.nothing"));
+    if (!last) { toast(say("gallery.undo.nothing")); return []; }
     const made = await inParts(last, (some) => call("undo", { changes: some }));
-    showStatuses(made.changed.map(([id, , after]) => [id, after]));
+    const back = made.changed.map(([id, , after]) => [id, after]);
+    showStatuses(back);
     if (made.error) {
       past.push(last.slice(made.done));
-      return toast(made.error);
+      toast(made.error);
+    } else {
+      const left = last.length - back.length; // decided or written anew since
+      toast([back.length || !left ? say(back.length === 1 ? "gallery.undone.one" : "gallery.undone", { n: back.length }) : "", left ? say(left === 1 ? "gallery.undone.not.one" : "gallery.undone.not", { n: left }) : ""].filter(Boolean).join(" "), past.length ? undo : null);
+      refreshSoon();
     }
-    const undone = made.changed.length;
-    const left = last.length - undone; // decided or written anew since
-    toast([undone || !left ? say(undone === 1 ? "gallery.undone.one" : "gallery.undone", { n: undone }) : "", left ? say(left === 1 ? "gallery.undone.not.one" : "gallery.undone.not", { n: left }) : ""].filter(Boolean).join(" "), past.length ? undo : null);
-    refreshSoon();
+    return back.map(([id]) => id);
   });
+  order = undone;
+  return undone;
+}
+
+/** The key: it also steps back to the tweet that it is about, where that is one. */
+function stepBack() {
+  return undo().then((ids) => ids.length === 1 && reach(ids[0]));
 }
 
 function showStatuses(pairs) {
@@ -158,33 +169,25 @@ function toast(words, act, link) {
 
 // Keys
 
-const KEYS = [["J", "next"], ["K", "previous"], ["E", "edit"], ["A", "approve"], ["R", "reject"], ["D", "draft"], ["X", "select"], ["U", "undo"], ["P", "picture"], ["/", "search"], ["?", "help"], ["Esc", "escape"]];
+const KEYS = [["J", "next"], ["K", "previous"], ["E", "edit"], ["A", "approve"], ["R", "reject"], ["D", "draft"], ["X", "select"], ["U", "undo"], ["W", "rewrite"], ["P", "picture"], ["/", "search"], ["?", "help"], ["Esc", "escape"]];
 const help = h("dialog.help", { "aria-label": say("gallery.keys"), onclick: (event) => { if (event.target === help) help.close(); } },
   h("h2", {}, say("gallery.keys")),
   h("dl", {}, KEYS.map(([key, what]) => [h("dt", {}, h("kbd", {}, key)), h("dd", {}, say("gallery.key." + what))])),
   h("button.small.primary", { type: "button", onclick: () => help.close() }, say("gallery.close")));
 
-function reviewSelected(status) {
-  review([...selected].filter((id) => !rewriting.has(id)), status);
-  selected.clear();
-  drawSelection();
-}
-
-function drawSelected() {
-  drawPictures([...selected]);
-  selected.clear();
-  drawSelection();
-}
-
+/** All that are selected; else the current one. Decided, one goes on to the next. */
 function reviewChosen(status) {
-  if (selected.size) reviewSelected(status);
-  else if (currentId() && !rewriting.has(current)) review([current], status);
+  if (selected.size) return reviewSelected(status);
+  if (!currentId() || rewriting.has(current)) return;
+  review([current], status);
+  if (status !== "draft") return step(1);
 }
 
 const ACTS = {
   j: () => step(1), k: () => step(-1), x: () => { const card = cards.get(current); if (card) selectBy(card, {}); },
   e: () => { const card = cards.get(current); if (card && card.mode !== "edit") toggle(card, "edit", null); },
-  a: () => reviewChosen("approved"), r: () => reviewChosen("rejected"), d: () => reviewChosen("draft"), u: () => { undo(); },
+  w: () => { const card = cards.get(current); if (selected.size) askForWish(); else if (card && card.mode !== "rewrite") toggle(card, "rewrite", null); },
+  a: () => reviewChosen("approved"), r: () => reviewChosen("rejected"), d: () => reviewChosen("draft"), u: stepBack,
   p: () => { if (selected.size) drawSelected(); else if (currentId() && !drawing.has(current)) drawPictures([current]); },
   "/": () => { search.focus(); search.select(); }, "?": () => help.showModal(), "？": () => help.showModal(),
 };
@@ -205,14 +208,15 @@ function onKey(event) {
   const key = event.key.toLowerCase();
   if (event.ctrlKey || event.metaKey) {
     if (key !== "z" || event.shiftKey || !past.length) return;
-    undo();
+    if (!event.repeat) press(stepBack);
   } else if (key === "escape") {
     const card = cards.get(current);
     if (selected.size) { selected.clear(); drawSelection(); }
     else if (card && card.mode && card.mode !== "edit") closed(card);
     else return;
-  } else if (ACTS[key]) press(ACTS[key]);
-  else return;
+  } else if (ACTS[key]) {
+    if (!event.repeat || key === "j" || key === "k") press(ACTS[key]); // a key that is held down goes through the tweets, and changes none
+  } else return;
   event.preventDefault();
 }
 

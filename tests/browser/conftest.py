@@ -16,6 +16,8 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Page, sync_playwright
 
+from .shelf import Shelf
+
 ROOT = Path(__file__).resolve().parent.parent.parent
 SAMPLES = ROOT / "assets" / "samples"
 FLAGS = [
@@ -160,6 +162,36 @@ def open_page(chromium):
     for context in contexts:
         context.close()
     assert troubles == []
+
+
+@pytest.fixture(scope="module")
+def gallery_site(tmp_path_factory):
+    """One app for the tests of a module that look at the Gallery."""
+    started = Site(tmp_path_factory.mktemp("gallery"), {}).start()
+    yield started
+    assert started.stop() == 0
+    assert "Traceback" not in started.log.read_text()
+
+
+@pytest.fixture
+def shelf(gallery_site):
+    """Its database, which holds nothing yet."""
+    opened = Shelf(gallery_site)
+    opened.store.submit(lambda tx: tx.execute("DELETE FROM personas")).result()
+    yield opened
+    opened.store.close()
+
+
+@pytest.fixture
+def gallery(shelf, open_page):
+    """Opens the page when its tweets are there: ``gallery("?status=draft")``."""
+
+    def open_(query="", **options):
+        page = open_page(shelf.url + query, **options)
+        page.wait_for_selector(".feed[aria-busy=false]")
+        return page
+
+    return open_
 
 
 def _foreign(url):

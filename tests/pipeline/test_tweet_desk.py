@@ -153,6 +153,33 @@ async def test_a_tweet_is_written_anew_with_what_the_author_asks_for(open_studio
         assert (await studio.tweets.tweet(tweet["id"]))["text"] == versions[0]["text"]
 
 
+async def test_many_tweets_are_written_anew_by_one_job(open_studio, offline_server):
+    async with open_studio(offline_server().url) as studio:
+        ids = await people(studio, 2)
+        await finished(studio, await studio.tweets.start([Order(persona_id, 2) for persona_id in ids]))
+        found = await studio.tweets.page(Filters())
+        job_id = await studio.tweets.rewrite([tweet["id"] for tweet in found[:3]], "mention the cat")
+        async for _ in studio.watch(job_id):
+            pass
+        states = await studio.tweets.rewrites([tweet["id"] for tweet in found])
+        assert {tweet_id: state["open"] for tweet_id, state in states.items()} == {tweet["id"]: False for tweet in found[:3]}
+        assert [(await studio.tweets.tweet(tweet["id"]))["version"] for tweet in found] == [2, 2, 2, 1]
+        with pytest.raises(NotFoundError):
+            await studio.tweets.rewrite([found[0]["id"], "nothing"])
+
+
+async def test_tweets_whose_calendar_failed_cannot_be_written_until_it_is(open_studio, offline_server):
+    server = offline_server("--faults", "refusal=1")
+    async with open_studio(server.url) as studio:
+        (persona_id,) = await people(studio, 1)
+        job_id = await studio.tweets.start([Order(persona_id, 5)])
+        batch = await finished(studio, job_id)
+        assert batch["tweets"] == {"total": 5, "done": 0, "failed": 0, "running": 0, "blocked": 5}
+        server.behave(faults={})
+        await studio.resume(job_id)
+        assert (await finished(studio, job_id))["tweets"]["blocked"] == 0
+
+
 async def test_the_forecast_counts_calls_and_learns_from_what_was_measured(open_studio, offline_server):
     async with open_studio(offline_server("--latency", "0.1").url, max_concurrent=10, price_input=1, price_output=2) as studio:
         ids = await people(studio, 2)

@@ -26,6 +26,8 @@ from pipeline.tweet_desk import LONGEST_EDIT, Change, Filters
 PAGE = 48
 MOST_NEW = 100
 """New tweets that are counted; of more the page says that there are more."""
+MOST_UNDONE = 5000
+"""Tweets whose status one call changes by id, or takes back."""
 MOST_ANEW = 200
 """Tweets that are written anew at once."""
 SCRIPTS = (
@@ -53,7 +55,7 @@ NOT_REWRITTEN = {"open": False, "error": None, "error_kind": None}
 
 Status = Literal["draft", "approved", "rejected"]
 Number = Annotated[int, Field(ge=0, le=2**53)]
-Ids = Annotated[list[Id], Field(max_length=5000)]
+Ids = Annotated[list[Id], Field(max_length=MOST_UNDONE)]
 
 
 def build(studio: Studio) -> None:
@@ -68,6 +70,7 @@ def build(studio: Studio) -> None:
             (_One, calls.told),
             (_Edit, calls.edit),
             (_Review, calls.review),
+            (_ReviewAll, calls.review_all),
             (_Undo, calls.undo),
             (_Rewrite, calls.rewrite),
             (_One, calls.versions),
@@ -110,11 +113,16 @@ class _Review(Asked):
     status: Status
 
 
+class _ReviewAll(_Which):
+    status: Status
+    newest: Number
+
+
 _Change = Annotated[tuple[Id, Status, Status, Number], Field(strict=False)]  # JSON has no tuples
 
 
 class _Undo(Asked):
-    changes: Annotated[list[_Change], Field(max_length=5000)]
+    changes: Annotated[list[_Change], Field(max_length=MOST_UNDONE)]
 
 
 class _Rewrite(Asked):
@@ -222,11 +230,18 @@ class _Calls:
 
     async def review(self, asked: _Review) -> Answer:
         """Approve, reject or set back to draft. ``changed`` is what undoes it."""
-        return {"changed": await self.studio.tweets.set_status(asked.ids, asked.status)}
+        return {"changed": list(map(list, await self.studio.tweets.set_status(asked.ids, asked.status)))}
+
+    async def review_all(self, asked: _ReviewAll) -> Answer:
+        """The same for all that the filters mean, but those that came after number *newest*: nobody has seen them. What undoes it is told
+        of as many as can be undone, of more there is none.
+        """
+        changed = await self.studio.tweets.set_status_of(asked.filters.filters(), asked.status, newest=asked.newest)
+        return {"count": len(changed), "changed": list(map(list, changed)) if len(changed) <= MOST_UNDONE else []}
 
     async def undo(self, asked: _Undo) -> Answer:
         """Give tweets back the statuses that they had; ``changed`` are those that got them."""
-        return {"changed": await self.studio.tweets.undo([Change(*change) for change in asked.changes])}
+        return {"changed": list(map(list, await self.studio.tweets.undo([Change(*change) for change in asked.changes])))}
 
     async def rewrite(self, asked: _Rewrite) -> Answer:
         """Have tweets written anew by one job; ``news`` says when each is done."""

@@ -33,6 +33,8 @@ LONGEST_EDIT = 10_000
 """Characters of a tweet that an author may store; what is over a network's limit gets its badge."""
 REASONS = 3
 """Reasons that are listed of a persona's failures in a job: the most frequent ones."""
+REVIEWED = 1000
+"""Tweets whose status is changed in one transaction."""
 USUAL_SECONDS = 3.0
 """How long a call takes as long as none was measured: the figure of the user's own note."""
 USUAL_ANSWER = 260
@@ -191,6 +193,18 @@ class TweetDesk:
     async def set_status(self, ids: Sequence[str], status: str, *, by: str = "author") -> list[Change]:
         """Approve, reject or set back to draft. Returns what changed, for :meth:`undo`."""
         return await self._store.write(table.set_status, list(ids), status, by=by, now=datetime.now(UTC))
+
+    async def set_status_of(self, filters: Filters, status: str, *, newest: int, by: str = "author") -> list[Change]:
+        """As :meth:`set_status`, for all tweets that pass *filters* up to number *newest*, however many: some at a time, so that other
+        writes get their turn.
+        """
+        changed: list[Change] = []
+        before: int | None = newest + 1
+        while before is not None:
+            now = datetime.now(UTC)
+            some, before = await self._store.write(table.set_status_of, filters, status, before=before, limit=REVIEWED, by=by, now=now)
+            changed += some
+        return changed
 
     async def undo(self, changes: Sequence[Change], *, by: str = "author") -> list[Change]:
         """Take back what :meth:`set_status` has changed, but where a tweet was decided or written anew. Returns what changed now."""

@@ -1,7 +1,7 @@
 """Tweets: their versions, their review, and the pages in which they are looked through.
 
 A tweet's text, and whatever else an edit may change, lives in versions; the current one also stands in the tweet's row. Its status is
-no part of them: only :func:`set_status` and :func:`set_statuses` change it.
+no part of them: only :func:`set_status` and its like change it.
 """
 
 from __future__ import annotations
@@ -34,6 +34,7 @@ __all__ = [
     "restore",
     "save",
     "set_status",
+    "set_status_of",
     "set_statuses",
     "stream",
     "texts",
@@ -196,6 +197,19 @@ def set_status(tx: Transaction, ids: Iterable[str], status: str, *, by: str, now
     not count. Edits under way are not disturbed: the revision stays.
     """
     return set_statuses(tx, [(tweet_id, status) for tweet_id in ids], by=by, now=now)
+
+
+def set_status_of(
+    tx: Transaction, filters: Filters, status: str, *, before: int, limit: int, by: str, now: datetime
+) -> tuple[list[Change], int | None]:
+    """:func:`set_status` for the *limit* newest tweets that *filters* mean, by key downwards from *before*. Returns what changed,
+    and the *before* of the next ones, ``None`` where there are none.
+    """
+    wanted = query(filters, before)
+    numbers = f"SELECT {wanted.number} {wanted.sql} ORDER BY {wanted.number} DESC LIMIT ?"
+    found = rows(tx, f"SELECT id, number FROM tweets WHERE number IN ({numbers}) ORDER BY number DESC", *wanted.values, limit)
+    changed = set_status(tx, [tweet["id"] for tweet in found], status, by=by, now=now)
+    return changed, found[-1]["number"] if len(found) == limit else None
 
 
 def set_statuses(tx: Transaction, wanted: Iterable[tuple[str, str]], *, by: str, now: datetime) -> list[Change]:

@@ -10,7 +10,7 @@ const everything = h("button.small", { type: "button", id: "select-all", onclick
 const root = h("div.gallery", {},
   panel,
   h("section.found", {}, top_, lost, pill, feed, h("div.ending", {}, more)),
-  bulk, toasts, help, view);
+  bulk, toasts, help, sure, view);
 
 menu.append(h("summary.small", { id: "export" }, say("gallery.export")), h("div.menu", {}, EXPORTS.map((kind) =>
   h("a", { "data-kind": kind, download: "", onclick: (event) => { event.currentTarget.href = place("/tweets/" + kind) + "?" + asQuery(); menu.open = false; }, href: place("/tweets/" + kind) },
@@ -22,6 +22,7 @@ function drawTop() {
   const ids = pages.flatMap((page) => page.ids);
   everything.textContent = say(ids.length && ids.every((id) => selected.has(id)) ? "gallery.unselect" : "gallery.select_all", { n: ids.length });
   everything.hidden = menu.hidden = !ids.length;
+  drawBulk();
 }
 
 if (window.studioGallery) window.studioGallery.abort(); // the listeners of a card that Gradio has replaced

@@ -5,6 +5,7 @@ const FEW = 8; // choices of a filter that are shown before "all"
 const wanted = fromAddress();
 let facets = null; // {personas, statuses, topics, badges} with counts
 let total = null; // how many tweets the filters mean
+let counted = null; // the filters that it was counted by
 const unfolded = new Set(); // filters that show all their choices
 
 function fromAddress() {
@@ -39,9 +40,8 @@ function filtering() {
 function refilter() {
   const query = asQuery();
   window.history.replaceState(window.history.state, "", window.location.pathname + (query ? "?" + query : ""));
-  selected.clear();
+  unselect();
   drawFilters();
-  drawBulk();
   loadFirst();
 }
 
@@ -161,6 +161,7 @@ async function refreshCounts() {
   if (answer.error || query !== asQuery()) return;
   facets = answer.facets;
   total = answer.count;
+  counted = query;
   drawFilters();
   drawTop();
 }

@@ -91,6 +91,7 @@ function addPage(tweets) {
 function fill(page, tweets) {
   for (const tweet of tweets) {
     statuses.set(tweet.id, tweet.status);
+    if (matching) selected.add(tweet.id);
     if (tweet.rewriting) rewriting.add(tweet.id);
     if (tweet.drawing) drawing.add(tweet.id);
   }

@@ -57,6 +57,7 @@ function goTo(at, by) {
 // Selection
 
 function selectBy(card, event) {
+  matching = false;
   const ids = pages.flatMap((page) => page.ids);
   if (event.shiftKey && anchor && ids.includes(anchor)) {
     const [from, to] = [ids.indexOf(anchor), ids.indexOf(card.tweet.id)].sort((a, b) => a - b);
@@ -74,14 +75,13 @@ function drawSelection() {
     card.node.classList.toggle("selected", selected.has(id));
     card.node.querySelector(".pick input").checked = selected.has(id);
   }
-  drawBulk();
   drawTop();
 }
 
 function selectAll() {
   const ids = pages.flatMap((page) => page.ids);
   const whole = ids.length && ids.every((id) => selected.has(id));
-  selected.clear();
+  unselect();
   if (!whole) for (const id of ids) selected.add(id);
   drawSelection();
 }
@@ -134,6 +134,8 @@ function undo() {
       toast([back.length || !left ? say(back.length === 1 ? "gallery.undone.one" : "gallery.undone", { n: back.length }) : "", left ? say(left === 1 ? "gallery.undone.not.one" : "gallery.undone.not", { n: left }) : ""].filter(Boolean).join(" "), past.length ? undo : null);
       refreshSoon();
     }
+    const shown = new Set(pages.flatMap((page) => page.ids));
+    if (last.length > 1 && last.some(([id]) => !shown.has(id))) loadFirst();
     return back.map(([id]) => id);
   });
   order = undone;
@@ -203,7 +205,7 @@ function press(act) {
 }
 
 function onKey(event) {
-  if (!root.isConnected || event.isComposing || event.defaultPrevented || help.open || view.open || event.altKey) return;
+  if (!root.isConnected || event.isComposing || event.defaultPrevented || help.open || sure.open || view.open || event.altKey) return;
   if (event.target.closest && event.target.closest("input:not([type=checkbox]), textarea, select, [contenteditable]")) return;
   const key = event.key.toLowerCase();
   if (event.ctrlKey || event.metaKey) {
@@ -211,7 +213,7 @@ function onKey(event) {
     if (!event.repeat) press(stepBack);
   } else if (key === "escape") {
     const card = cards.get(current);
-    if (selected.size) { selected.clear(); drawSelection(); }
+    if (selected.size) unselect();
     else if (card && card.mode && card.mode !== "edit") closed(card);
     else return;
   } else if (ACTS[key]) {

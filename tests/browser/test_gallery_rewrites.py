@@ -15,8 +15,8 @@ PLAN = {"theme": "rye bread", "tweet_format": "standard"}
 
 
 def rewrite(page, words):
-    """Have the current tweet written anew."""
-    page.keyboard.press("w")
+    """Have the only tweet written anew."""
+    page.locator("article.card").get_by_role("button", name="Rewrite").click()
     page.keyboard.type(words)
     page.keyboard.press("Enter")
     page.wait_for_selector(".card.busy")
@@ -28,7 +28,8 @@ def slowed(page, function, seconds):
         """([name, wait]) => {
             const send = window.fetch;
             window.fetch = async (...sent) => {
-                if (sent[1] && String(sent[1].body).includes('"fn_name":"' + name + '"')) await new Promise((done) => setTimeout(done, wait));
+                const meant = sent[1] && String(sent[1].body).includes('"fn_name":"' + name + '"');
+                if (meant) await new Promise((done) => setTimeout(done, wait));
                 return send(...sent);
             };
         }""",
@@ -39,12 +40,11 @@ def slowed(page, function, seconds):
 def test_a_second_rewrite_is_not_over_before_it_begins(shelf, gallery):
     tweet = shelf.tweet(shelf.person(), "Rye again.", plan=PLAN)
     page = gallery()
-    page.keyboard.press("j")
     rewrite(page, "mention the rain")
     page.wait_for_selector(".card:not(.busy) [data-mark=versions]")
-    slowed(page, "rewrite", 2.5)
+    slowed(page, "rewrite", 6)
     rewrite(page, "mention the snow")
-    page.wait_for_timeout(2000)
+    page.wait_for_timeout(5000)  # longer than between two looks for news
     assert page.locator(".card.busy").count() == 1, "the first one says nothing of the second"
     page.wait_for_selector(".card:not(.busy) [data-mark=versions]:text-is('Versions (3)')")
     instructions = [version["instruction"] for version in shelf.store.read(tweets.versions, tweet)]
@@ -54,10 +54,20 @@ def test_a_second_rewrite_is_not_over_before_it_begins(shelf, gallery):
 def test_a_tweet_that_is_deleted_meanwhile_is_not_waited_for(shelf, gallery):
     tweet = shelf.tweet(shelf.person(), "Rye again.", plan=PLAN)
     page = gallery()
-    page.keyboard.press("j")
     rewrite(page, "mention the rain")
     shelf.store.submit(lambda tx: tx.execute("DELETE FROM tweets WHERE id = ?", [tweet])).result()
     page.wait_for_selector(".card:not(.busy) .trouble:has-text('The tweet was deleted meanwhile.')")
+
+
+def test_w_asks_what_should_be_different_in_the_current_one(shelf, gallery):
+    tweet = shelf.tweet(shelf.person(), "Rye again.")
+    page = gallery()
+    page.keyboard.press("j")
+    page.keyboard.press("w")
+    assert page.evaluate("document.activeElement.matches('.card .rewrite input')")
+    assert page.input_value(".card .rewrite input") == "", "the key itself is no word"
+    page.keyboard.press("Escape")
+    assert page.evaluate("document.activeElement.dataset.id") == tweet
 
 
 def test_those_that_are_selected_are_written_anew_with_one_instruction(shelf, gallery):

@@ -273,6 +273,22 @@ async def test_undo_never_approves_what_the_writer_has_written_since(store, anna
     assert store.read(tweets.get, rewritten)["status"] == "draft"
 
 
+async def test_all_that_filters_mean_are_reviewed_some_at_a_time_from_the_newest_that_was_seen(store, anna):
+    ids = [await save(store, f"rye {n}") for n in range(5)]
+    other, late = await save(store, "wheat"), await save(store, "rye, unseen")
+    numbers = {tweet_id: store.read(tweets.get, tweet_id)["number"] for tweet_id in ids}
+    given = {"limit": 2, "by": "mia", "now": LATER}
+    drafts = Filters(search="rye", statuses=("draft",))
+    changed, before = [], numbers[ids[-1]] + 1
+    while before is not None:
+        some, before = await store.write(tweets.set_status_of, drafts, "approved", before=before, **given)
+        changed += some
+    assert [(change.id, change.before) for change in changed] == [(tweet_id, "draft") for tweet_id in reversed(ids)]
+    assert [store.read(tweets.get, tweet_id)["status"] for tweet_id in (other, late)] == ["draft", "draft"]
+    again = await store.write(tweets.set_status_of, Filters(), "approved", before=numbers[ids[-1]] + 1, **given)
+    assert again == ([], numbers[ids[-2]]), "none changed, and there are more to look at"
+
+
 async def test_a_review_does_not_disturb_an_edit_under_way_and_makes_no_version(store, anna):
     tweet_id = await save(store)
     await set_status(store, [tweet_id], "approved")

@@ -233,8 +233,8 @@ class _Calls:
         return {"changed": list(map(list, await self.studio.tweets.set_status(asked.ids, asked.status)))}
 
     async def review_all(self, asked: _ReviewAll) -> Answer:
-        """The same for all that the filters mean, but those that came after number *newest*: nobody has seen them. What undoes it is told
-        of as many as can be undone, of more there is none.
+        """The same for all that the filters mean, but those that came after number *newest*: nobody has seen them. Where more changed than
+        can be undone, ``changed`` is empty.
         """
         changed = await self.studio.tweets.set_status_of(asked.filters.filters(), asked.status, newest=asked.newest)
         return {"count": len(changed), "changed": list(map(list, changed)) if len(changed) <= MOST_UNDONE else []}

@@ -14,7 +14,7 @@ const runTitle = h("h1", { tabindex: "-1" }); // whoever has just begun the batc
 const runChip = h("span.chip");
 const runActs = h("div.acts");
 const lost = h("p.notice", { role: "status", hidden: true });
-const BIG = ["done", "failed", "blocked", "total"];
+const BIG = ["done", "failed", "total", "blocked"];
 const big = Object.fromEntries(BIG.map((key) => [key, h("b", { id: "run-" + key })]));
 const bar = h("div.progress", { role: "progressbar", "aria-valuemin": "0", "aria-label": say("run.progress") }, h("i.good"), h("i.bad"));
 const facts = h("dl.facts");

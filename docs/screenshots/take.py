@@ -21,8 +21,8 @@ sys.path.insert(0, str(HERE.parent.parent))
 from bench.gallery import fill  # noqa: E402
 from storage.database import Store  # noqa: E402
 from tests.browser.conftest import FLAGS, NARROW, SAMPLES, WIDE, Site, choose, wait_until_written  # noqa: E402
+from tests.browser.shelf import Shelf as TweetShelf  # noqa: E402
 from tests.browser.test_batch import Shelf, calendar, card, file  # noqa: E402
-from tests.browser.test_gallery import Shelf as TweetShelf  # noqa: E402
 from tests.conftest import end_offline, start_offline  # noqa: E402
 
 

@@ -93,6 +93,22 @@ def test_those_that_are_selected_are_written_anew_with_one_instruction(shelf, ga
     assert jobs[-1]["personas"].count(otto) == jobs[-1]["personas"].count(mara) == 1, "one job, for two personas"
 
 
+def test_where_the_studio_refuses_nothing_that_was_typed_is_lost(shelf, gallery):
+    mara = shelf.person()
+    ids = [shelf.tweet(mara, f"Loaf number {number}.", plan=PLAN) for number in range(2)]
+    page = gallery()
+    page.click("#select-all")
+    shelf.store.submit(lambda tx: tx.execute("DELETE FROM tweets WHERE id = ?", [ids[0]])).result()
+    page.keyboard.press("w")
+    page.keyboard.type("mention the rain")
+    page.keyboard.press("Enter")
+    page.wait_for_selector(f".toast:has-text('There is no tweet {ids[0]}.')")
+    assert page.locator(".card.busy").count() == 0
+    card(page, ids[1]).locator(".pick input").click()
+    page.keyboard.press("w")
+    assert page.input_value(".bulk form input") == "mention the rain"
+
+
 def test_more_than_one_job_takes_are_not_rewritten_at_once(shelf, gallery):
     mara = shelf.person()
     write = [NewTweet(persona_id=mara, text=f"Loaf number {number}.", length=20) for number in range(240)]

@@ -8,7 +8,8 @@ import signal
 import pytest
 
 from .conftest import NARROW, SAMPLES, Site, choose
-from .test_gallery import HOSTILE, Shelf
+from .shelf import Shelf
+from .test_gallery import HOSTILE
 
 pytestmark = [pytest.mark.browser]
 

@@ -19,3 +19,7 @@ class Remark(str):
         made = super().__new__(cls, template.format(**facts))
         made.template, made.facts = template, facts
         return made
+
+    def __deepcopy__(self, memo: dict[int, object]) -> Self:
+        """Itself: a copy would take the sentence for a template, with whatever braces a file has put into it."""
+        return self

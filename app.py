@@ -83,7 +83,7 @@ def gradio_app(settings: Settings, studio: Studio) -> FastAPI:
             await studio.stop(grace=0)
 
     app = FastAPI(title="Persona Studio", lifespan=lifespan, docs_url=None, redoc_url=None, openapi_url=None)
-    _add_routes(app, studio, settings)
+    _add_routes(app, studio)
     blocks = site.build(studio)
     # Gradio checks which paths a browser may name only in apps that were "launched"; a mounted one would read any file of the machine.
     blocks.has_launched = True
@@ -106,7 +106,7 @@ def gradio_app(settings: Settings, studio: Studio) -> FastAPI:
     )
 
 
-def _add_routes(app: FastAPI, studio: Studio, settings: Settings) -> None:
+def _add_routes(app: FastAPI, studio: Studio) -> None:
     @app.api_route("/healthz", methods=READ)
     async def health() -> Response:
         state = studio.health()
@@ -133,7 +133,7 @@ def _add_routes(app: FastAPI, studio: Studio, settings: Settings) -> None:
     async def tweets(kind: str, request: Request) -> Response:
         """The tweets that the filters in the address mean, as a file that is made while it is sent."""
         filters = of_address(request.query_params.multi_items())
-        name, media_type, chunks = await studio.tweets.file(kind, filters, settings.disclosure)
+        name, media_type, chunks = await studio.tweets.file(kind, filters)
         headers = {"content-disposition": _attachment(name), "cache-control": "no-store"}
         if request.method == "HEAD":
             return Response(media_type=media_type, headers=headers)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Iterator
+from dataclasses import asdict
 from functools import wraps
 from pathlib import Path
 from secrets import token_hex
@@ -18,7 +19,7 @@ from pydantic import Field, ValidationError
 
 from errors import ConflictError, StudioError
 from pages.components.asked import Asked
-from pages.components.reference_image import uploaded
+from pages.components.reference_image import taken, uploaded
 from pages.tweet_filters import DayOrNothing, Id, Wanted
 from pipeline.stages import Wishes
 from pipeline.studio import Studio, Upload
@@ -104,8 +105,7 @@ class _Functions:
 
     async def start_persona(self, image: gr.FileData, language: str = "English", instructions: str = "") -> dict[str, Any]:
         """Start writing a persona from a picture. Returns {job, persona}."""
-        file: dict[str, Any] = dict(image) if isinstance(image, dict) else {}  # the plain dictionary, or whatever a program sent
-        path, name = uploaded(str(file.get("path")), file.get("orig_name"))
+        path, name = uploaded(*_sent(image))
         job_id, persona_id = await self.studio.create_persona(Upload(Path(path), name), Wishes.said(language, instructions=instructions))
         return {"job": job_id, "persona": persona_id}
 
@@ -154,12 +154,22 @@ class _Functions:
         return {"changed": [[change.id, change.before] for change in changed]}
 
     async def export(self, format: str, filters: dict[str, Any] | None = None) -> gr.FileData:  # noqa: A002  its name in the contract
-        """The tweets as a file: jsonl, csv, buffer, metricool or batch."""
+        """The tweets as a file: jsonl, csv, buffer, metricool, batch or zip."""
         asked = _read(_Export, format=format, filters=filters or {})
-        name, _, chunks = await self.studio.tweets.file(asked.format, asked.filters.filters(), self.studio.settings.disclosure)
+        name, _, chunks = await self.studio.tweets.file(asked.format, asked.filters.filters())
         path = self.studio.settings.data_dir.resolve() / "incoming" / token_hex(16) / name
         await asyncio.to_thread(_write, path, chunks)
         return gr.FileData(path=str(path), orig_name=name)
+
+    async def take_back(self, file: gr.FileData) -> dict[str, Any]:
+        """Apply what was edited in an exported CSV or JSONL file. Returns {changed, reviewed, same, conflicts, unknown, remarks}."""
+        return asdict(await self.studio.tweets.take_back(*await asyncio.to_thread(taken, *_sent(file))))
+
+
+def _sent(file: object) -> tuple[str, str | None]:
+    """Path and name of a file as Gradio hands it on: the plain dictionary, or whatever a program sent."""
+    given: dict[str, Any] = dict(file) if isinstance(file, dict) else {}
+    return str(given.get("path")), given.get("orig_name")
 
 
 def _write(path: Path, chunks: Iterator[bytes]) -> None:

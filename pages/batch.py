@@ -17,7 +17,7 @@ from pydantic import Field
 
 from errors import ConflictError, NotFoundError
 from pages import frame
-from pages.components.asked import Answer, Asked, answering_all
+from pages.components.asked import Answer, Asked, Uploaded, answering_all
 from pages.components.batch_rows import BatchRows
 from pages.components.card import card
 from pages.components.reference_image import taken
@@ -55,7 +55,7 @@ def build(studio: Studio) -> None:
     functions = answering_all(
         [
             (_Find, calls.find),
-            (_File, calls.take_in),
+            (Uploaded, calls.take_in),
             (_Forecast, calls.forecast),
             (_Start, calls.start),
             (_Recent, calls.recent),
@@ -78,11 +78,6 @@ class _Find(Asked):
     all: bool = False
 
 
-class _File(Asked):
-    path: Annotated[str, Field(max_length=4096)]
-    name: Annotated[str, Field(max_length=1000)]
-
-
 class _Forecast(Asked):
     personas: Annotated[list[Id], Field(max_length=MOST_PERSONAS)]
     planned: Annotated[list[Id], Field(max_length=MOST_PERSONAS)]
@@ -91,7 +86,7 @@ class _Forecast(Asked):
 
 class _Persona(Asked):
     id: Id
-    calendar: _File | None = None
+    calendar: Uploaded | None = None
 
 
 class _Start(Asked):
@@ -196,7 +191,7 @@ class _Calls:
         await self.studio.cancel(asked.job)
         return await self.look(asked)
 
-    async def take_in(self, asked: _File) -> Answer:
+    async def take_in(self, asked: Uploaded) -> Answer:
         """Say what a dropped file is, and keep it where it is a persona."""
         content, name = await asyncio.to_thread(taken, asked.path, asked.name)
         found = await self.studio.files.any_file(content, name)

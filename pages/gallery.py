@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
+from dataclasses import asdict
 from typing import Annotated, Any, Literal
 
 import gradio as gr
@@ -15,11 +16,13 @@ from pydantic import Field
 
 from errors import ConflictError, NotFoundError
 from pages import frame
-from pages.components.asked import Answer, Asked, answering_all
+from pages.components.asked import Answer, Asked, Uploaded, answering_all
 from pages.components.card import card
 from pages.components.picture_calls import PictureCalls
-from pages.language import stored
+from pages.components.reference_image import taken
+from pages.language import sentence, stored
 from pages.tweet_filters import Id, Wanted
+from pipeline.formats.remarks import Remark
 from pipeline.studio import Studio
 from pipeline.tweet_desk import LONGEST_EDIT, Change, Filters
 
@@ -40,6 +43,7 @@ SCRIPTS = (
     "gallery_pages",
     "gallery_review",
     "gallery_bulk",
+    "gallery_back",
     "gallery",
 )
 SHOWN = (
@@ -76,11 +80,13 @@ def build(studio: Studio) -> None:
             (_One, calls.versions),
             (_Restore, calls.restore),
             (_Draw, calls.draw),
+            (Uploaded, calls.take_back),
             *PictureCalls(studio).pairs(),
         ],
         studio.settings.ui_language,
     )
-    card(*SCRIPTS, value=PAGE, elem_id="gallery", server_functions=functions)
+    value = {"page": PAGE, "mb": studio.settings.max_upload_mb}
+    card(*SCRIPTS, value=value, elem_id="gallery", server_functions=functions)
     frame.footer()
     gr.on(None, lambda: frame.banners(studio), None, head, show_progress="hidden", api_visibility="private")
 
@@ -255,6 +261,13 @@ class _Calls:
     async def restore(self, asked: _Restore) -> Answer:
         """Bring a version back."""
         return {"tweet": _narrow(await self.studio.tweets.restore(asked.id, asked.version, asked.revision))}
+
+    async def take_back(self, asked: Uploaded) -> Answer:
+        """Apply what was edited in an exported file: the counts of what came of its rows, and ``remarks``."""
+        content, name = await asyncio.to_thread(taken, asked.path, asked.name)
+        came = await self.studio.tweets.take_back(content, name)
+        remarks = [sentence(one, asked.spoken) if isinstance(one, Remark) else one for one in came.remarks]
+        return {**asdict(came), "remarks": remarks}
 
     async def _newest(self) -> int:
         found = await self.studio.tweets.page(Filters(), limit=1)

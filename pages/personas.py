@@ -15,7 +15,7 @@ from pydantic import Field
 
 from errors import StudioError, UploadError
 from pages import frame
-from pages.components.asked import Answer, Asked, answering_all
+from pages.components.asked import Answer, Asked, Uploaded, answering_all
 from pages.components.card import card
 from pages.components.persona_view import shown
 from pages.components.reference_image import uploaded
@@ -53,7 +53,7 @@ def build(studio: Studio) -> None:
             (_Stage, calls.versions),
             (_Restore, calls.restore),
             (_One, calls.remove),
-            (_File, calls.take_in),
+            (Uploaded, calls.take_in),
         ],
         studio.settings.ui_language,
     )
@@ -98,11 +98,6 @@ class _Rename(_One):
 
 class _Job(_One):
     job: Id
-
-
-class _File(Asked):
-    path: Annotated[str, Field(max_length=4096)]
-    name: Annotated[str, Field(max_length=1000)]
 
 
 class _Calls:
@@ -171,7 +166,7 @@ class _Calls:
         await self.studio.people.delete(asked.id)
         return {"gone": asked.id}
 
-    async def take_in(self, asked: _File) -> Answer:
+    async def take_in(self, asked: Uploaded) -> Answer:
         """Make a persona of an uploaded file: ``{id, name, kind, remarks}``."""
         path, name = uploaded(asked.path, asked.name)
         made = await self.studio.people.import_file(await asyncio.to_thread(_content, path), name)

@@ -31,6 +31,7 @@ from pipeline.picture_desk import PictureDesk
 from pipeline.picture_steps import PictureWork
 from pipeline.stages import Wishes
 from pipeline.tweet_desk import TweetDesk
+from pipeline.tweet_files import TweetFiles
 from pipeline.tweet_steps import TweetWork
 from pipeline.tweets import ImageDefaults
 from pipeline.uploads import Picture
@@ -113,7 +114,8 @@ class Studio:
         image = ImageDefaults(*settings.image_pixels, settings.image_steps, settings.image_guidance)
         prices = Prices(model, base_url, _pair(settings.price_input, settings.price_output))
         tweeting = TweetWork(self._store, self._writer, model, image, settings.networks)
-        self._tweets = TweetDesk(self._store, self._jobs, tweeting, self.gate, prices)
+        files = TweetFiles(self._store, self.images, settings.disclosure)
+        self._tweets = TweetDesk(self._store, self._jobs, tweeting, self.gate, prices, files=files)
         self._pictures = PictureDesk(self._store, self._jobs, PictureWork(self._store, self._drawing.pool, self.images, image))
         self._people = PersonaDesk(
             self._store,

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -11,14 +12,15 @@ from typing import Any
 
 from sqlite_utils import Database
 
-from errors import ConflictError
-from pipeline import calendar, rewrite_steps, tweet_files, tweet_steps, tweets
-from pipeline.formats import tables
+from errors import ConflictError, NotFoundError
+from pipeline import calendar, rewrite_steps, tweet_steps, tweets
 from pipeline.formats.calendars import read_calendar
 from pipeline.jobs import Jobs, Result, Step
 from pipeline.llm.client import Message
 from pipeline.llm.gate import Gate
 from pipeline.llm.usage import Prices
+from pipeline.tweet_files import TweetFiles
+from pipeline.tweet_intake import LONGEST_EDIT, Judge, TakenBack, TweetIntake
 from pipeline.tweet_steps import Order, Source, TweetWork
 from storage import calendars, calls, personas, standing
 from storage import jobs as journal
@@ -29,8 +31,6 @@ from storage.tweets import Change, Filters
 
 MOST_TWEETS = 20_000
 """Tweets of one job."""
-LONGEST_EDIT = 10_000
-"""Characters of a tweet that an author may store; what is over a network's limit gets its badge."""
 REASONS = 3
 """Reasons that are listed of a persona's failures in a job: the most frequent ones."""
 REVIEWED = 1000
@@ -55,12 +55,13 @@ class Forecast:
 class TweetDesk:
     """Part of the Studio, which makes it. *by* is whoever reviews; ``author`` as long as there are no logins."""
 
-    def __init__(self, store: Store, jobs: Jobs, work: TweetWork, gate: Gate, prices: Prices) -> None:
+    def __init__(self, store: Store, jobs: Jobs, work: TweetWork, gate: Gate, prices: Prices, *, files: TweetFiles) -> None:
         self._store = store
         self._jobs = jobs
         self._work = work
         self._gate = gate
         self._prices = prices
+        self._files = files
 
     # Writing
 
@@ -180,15 +181,23 @@ class TweetDesk:
 
     async def judged(self, tweet: Mapping[str, Any], text: str) -> dict[str, Any]:
         """Text, parts, badges and length of *tweet* with another *text*."""
-        ready = await self._work.ready(tweet["persona_id"])
-        text = text.strip()
-        parts = [part.strip() for part in text.split("\n\n") if part.strip()] if tweet["parts"] else []
-        first, rest = (parts[0], parts[1:]) if parts else (text, [])
-        findings, length = tweets.found_in(first, rest, tweet["hashtags"], ready.who)
-        badges = [{"kind": finding.kind, "detail": finding.detail} for finding in findings]
-        if near := ready.earlier.nearest(text, but=tweet["id"]):
-            badges.append({"kind": "near_duplicate", "detail": near[0]})
-        return {"text": text, "parts": parts if len(parts) > 1 else [], "badges": badges, "length": length}
+        return (await self._judge(tweet["persona_id"]))(tweet, text)
+
+    async def _judge(self, persona_id: str) -> Judge:
+        """:meth:`judged` for tweets of this persona; it may be called in a thread."""
+        ready = await self._work.ready(persona_id)
+
+        def judged(tweet: Mapping[str, Any], text: str) -> dict[str, Any]:
+            text = text.strip()
+            parts = [part.strip() for part in text.split("\n\n") if part.strip()] if tweet["parts"] else []
+            first, rest = (parts[0], parts[1:]) if parts else (text, [])
+            findings, length = tweets.found_in(first, rest, tweet["hashtags"], ready.who)
+            badges = [{"kind": finding.kind, "detail": finding.detail} for finding in findings]
+            if near := ready.earlier.nearest(text, but=tweet["id"]):
+                badges.append({"kind": "near_duplicate", "detail": near[0]})
+            return {"text": text, "parts": parts if len(parts) > 1 else [], "badges": badges, "length": length}
+
+        return judged
 
     async def set_status(self, ids: Sequence[str], status: str, *, by: str = "author") -> list[Change]:
         """Approve, reject or set back to draft. Returns what changed, for :meth:`undo`."""
@@ -218,8 +227,12 @@ class TweetDesk:
     async def _said(self, tweet_id: str) -> dict[str, Any]:
         """The tweet as it is now, with which the next ones are compared."""
         tweet = await self._store.fetch(table.get, tweet_id)
-        (await self._work.ready(tweet["persona_id"])).says(tweet_id, tweet["text"])
+        await self._hear(tweet)
         return tweet
+
+    async def _hear(self, tweet: Mapping[str, Any]) -> None:
+        with suppress(NotFoundError):  # its persona was deleted meanwhile
+            (await self._work.ready(tweet["persona_id"])).says(tweet["id"], tweet["text"])
 
     # Calendars
 
@@ -310,18 +323,14 @@ class TweetDesk:
 
     # Taking away
 
-    async def export(self, kind: str, filters: Filters) -> tuple[str, bytes]:
-        """The tweets that pass *filters* as a file of *kind* (``jsonl``, ``csv``, ``buffer``, ``metricool``). Returns (name, content)."""
-        write: Callable[[list[dict[str, Any]]], bytes] | None = tables.WRITERS.get(kind)
-        if write is None:
-            raise ConflictError("Tweets are exported as {kinds}.", kinds=", ".join(tables.WRITERS))
-        found = await self._store.fetch(lambda db: [row for page in table.stream(db, filters) for row in page])
-        return f"tweets-{datetime.now(UTC):%Y%m%d-%H%M}.{'jsonl' if kind == 'jsonl' else 'csv'}", await asyncio.to_thread(write, found)
-
-    async def file(self, kind: str, filters: Filters, disclosure: str = "") -> tuple[str, str, Iterator[bytes]]:
-        """As :meth:`export`, also of kind ``batch``, however many there are: (name, media type, chunks that block while they are read)."""
-        made = await asyncio.to_thread(tweet_files.made, self._store, kind, filters, disclosure)
+    async def file(self, kind: str, filters: Filters) -> tuple[str, str, Iterator[bytes]]:
+        """The tweets that pass *filters*, however many, as :meth:`TweetFiles.made` has them: (name, media type, chunks that block)."""
+        made = await asyncio.to_thread(self._files.made, kind, filters)
         return f"tweets-{datetime.now(UTC):%Y%m%d-%H%M}.{made.suffix}", made.media_type, made.chunks
+
+    async def take_back(self, content: bytes, name: str, *, by: str = "author") -> TakenBack:
+        """Apply what was edited in an export that the author calls *name*. Raises :class:`UploadError` for a file that is none."""
+        return await TweetIntake(self._store, self._judge, self._hear).take_back(content, name, by=by)
 
 
 def _called(db: Database, orders: Sequence[Order]) -> list[str]:

@@ -31,11 +31,13 @@ __all__ = [
     "get",
     "of_job",
     "page",
+    "personas_of",
     "restore",
     "save",
     "set_status",
     "set_status_of",
     "set_statuses",
+    "several",
     "stream",
     "texts",
     "undo",
@@ -258,6 +260,12 @@ def get(db: Database, tweet_id: str) -> dict[str, Any]:
     return _decoded(found)
 
 
+def several(db: Database, tweet_ids: Iterable[str]) -> dict[str, dict[str, Any]]:
+    """Those of these tweets that are there, by id, each as :func:`get` has it."""
+    found = rows(db, f"{_TWEET} WHERE t.id IN (SELECT value FROM json_each(?))", json.dumps(list(tweet_ids)))
+    return {tweet["id"]: _decoded(tweet) for tweet in found}
+
+
 _TWEET = """SELECT t.*, p.name AS persona_name, p.picture AS persona_picture
             FROM tweets AS t JOIN personas AS p ON p.id = t.persona_id"""
 
@@ -297,6 +305,17 @@ def count(db: Database, filters: Filters) -> int:
     wanted = query(filters)
     (found,) = rows(db, f"SELECT count(*) AS tweets {wanted.sql}", *wanted.values)
     return found["tweets"]
+
+
+def personas_of(db: Database, filters: Filters) -> list[str]:
+    """Whose tweets *filters* mean, the newest persona first."""
+    wanted = query(filters)
+    found = rows(
+        db,
+        f"""SELECT DISTINCT persona_id FROM tweets WHERE number IN (SELECT {wanted.number} {wanted.sql}) ORDER BY persona_id DESC""",
+        *wanted.values,
+    )
+    return [tweet["persona_id"] for tweet in found]
 
 
 def facets(db: Database) -> dict[str, list[dict[str, Any]]]:

@@ -12,7 +12,10 @@ from gradio_client.exceptions import AppError
 
 from tests.browser.conftest import SAMPLES, Site
 
-NAMES = {"start_persona", "start_tweets", "start_images", "job", "personas", "persona", "tweets", "edit_tweet", "set_status", "export"}
+NAMES = {
+    *("start_persona", "start_tweets", "start_images", "job", "personas", "persona"),
+    *("tweets", "edit_tweet", "set_status", "export", "take_back"),
+}
 
 
 @pytest.fixture(scope="module")
@@ -98,10 +101,19 @@ def test_an_edit_is_a_version_and_a_stale_one_is_refused(ask, written):
     assert ask("tweets", {"q": "onerror"})["tweets"][0]["text"] == text
 
 
-@pytest.mark.parametrize("kind", ["csv", "buffer", "metricool", "batch"])
+@pytest.mark.parametrize("kind", ["csv", "zip", "buffer", "metricool", "batch"])
 def test_every_format_arrives_as_a_file(ask, written, kind):
     content = Path(ask("export", kind, {"persona": [written[0]]})).read_bytes()
     assert len(content) > 200
+
+
+def test_an_edited_export_comes_back(ask, written, tmp_path):
+    line = json.loads(Path(ask("export", "jsonl", {"persona": [written[0]]})).read_text("utf-8").splitlines()[0])
+    edited = tmp_path / "edited.jsonl"
+    edited.write_text(json.dumps({**line, "text": "Edited elsewhere."}), "utf-8")
+    came = ask("take_back", handle_file(str(edited)))
+    assert came == {"changed": 1, "reviewed": 0, "same": 0, "conflicts": 0, "unknown": 0, "remarks": []}
+    assert ask("tweets", {"q": "Edited elsewhere."})["tweets"][0]["id"] == line["id"]
 
 
 @pytest.mark.parametrize(
@@ -111,6 +123,7 @@ def test_every_format_arrives_as_a_file(ask, written, kind):
         ("job", [{"a": 1}], "This call cannot be read (id)."),
         ("persona", ["nobody"], "There is no persona nobody."),
         ("start_persona", [{"path": "/etc/passwd", "meta": {"_type": "gradio.FileData"}}], ""),
+        ("take_back", [{"path": "/etc/passwd", "meta": {"_type": "gradio.FileData"}}], ""),
         ("start_tweets", [["nobody"], 3], "There is no persona nobody."),
         ("start_tweets", [[], 3], "This call cannot be read (persona_ids)."),
         ("start_tweets", [["a"], 0], "This call cannot be read (count)."),

@@ -142,6 +142,7 @@ function drawActs(batch, state) {
     batch.tweets.done ? h("a.small" + (at === "done" ? ".primary" : ""), { id: "run-gallery", href: place("/gallery" + query), "data-mark": "gallery" }, say("run.gallery")) : null,
     batch.tweets.done ? h("a.small", { id: "run-csv", href: place("/tweets/csv" + query), download: "", "data-mark": "csv" }, say("run.csv")) : null,
     batch.tweets.done ? h("a.small", { id: "run-zip", href: place("/tweets/batch" + query), download: "", "data-mark": "zip" }, say("run.zip")) : null,
+    batch.tweets.done ? h("a.small", { id: "run-pictures", href: place("/tweets/zip" + query), download: "", "data-mark": "pictures" }, say("run.pictures")) : null,
   ].filter(Boolean));
 }
 

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Iterable
-from typing import Any, TypeVar
+from typing import Annotated, Any, TypeVar
 
 import gradio as gr
-from pydantic import BaseModel, ConfigDict, PrivateAttr, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, ValidationError
 
 from errors import EditError, StudioError
 from pages.language import of_request, say, sentence
@@ -23,6 +23,13 @@ class Asked(BaseModel):
     def spoken(self) -> str:
         """The visitor's language; the request says it, not the script."""
         return self._spoken
+
+
+class Uploaded(Asked):
+    """A file that the script has uploaded: where Gradio put it, and what its author calls it."""
+
+    path: Annotated[str, Field(max_length=4096)]
+    name: Annotated[str, Field(max_length=1000)]
 
 
 A = TypeVar("A", bound=Asked)

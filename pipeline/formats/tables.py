@@ -6,7 +6,7 @@ an apostrophe in front and takes it off again. A scheduler would post the apostr
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from errors import UploadError
@@ -31,29 +31,38 @@ COLUMNS = (
     "tweet_format",
     "length",
     "badges",
+    "revision",
+    "exported_status",
     "ai_generated",
+    "disclosure",
 )
+"""What a sheet has of a tweet. ``revision`` and ``exported_status`` say what it was when it left: whoever reads it again sees what was
+edited there, and what was changed here meanwhile.
+"""
 LARGEST = 64 << 20
 """Bytes of a file that is read back."""
 MOST_TWEETS = 100_000
 INVISIBLE = "\u200b"
 
 Tweet = Mapping[str, Any]
+Row = tuple[int, dict[str, Any]]
+"""A tweet of a file, with the number of its row there."""
 
 
 def as_jsonl(tweets: Iterable[Tweet]) -> bytes:
     """One tweet a line, everything that is known of it, marked as AI-generated."""
-    return b"".join(as_line({**tweet, "ai_generated": True}) for tweet in tweets)
+    return b"".join(as_line({**tweet, "exported_status": tweet.get("status"), "ai_generated": True}) for tweet in tweets)
 
 
-def as_csv(tweets: Iterable[Tweet]) -> bytes:
-    """A spreadsheet of :data:`COLUMNS`."""
-    return write_sheet(COLUMNS, ([_cell({**tweet, "ai_generated": "yes"}.get(column)) for column in COLUMNS] for tweet in tweets))
+def as_csv(tweets: Iterable[Tweet], columns: Sequence[str] = COLUMNS) -> bytes:
+    """A spreadsheet of *columns*."""
+    marked = ({**tweet, "exported_status": tweet.get("status"), "ai_generated": "yes"} for tweet in tweets)
+    return write_sheet(columns, ([_cell(tweet.get(column)) for column in columns] for tweet in marked))
 
 
 def as_buffer(tweets: Iterable[Tweet]) -> bytes:
     """Buffer's bulk upload: exactly these four names, ``YYYY-MM-DD HH:mm`` in the time zone of the channel, pictures by public
-    address. Buffer takes 100 rows a file (10 on its free plan).
+    address. Buffer takes :data:`BUFFERS_MOST` rows a file (10 on its free plan).
 
     See support.buffer.com, "How to upload posts in bulk to Buffer".
     """
@@ -91,6 +100,10 @@ WRITERS: dict[str, Callable[[Iterable[Tweet]], bytes]] = {
     "buffer": as_buffer,
     "metricool": as_metricool,
 }
+MAY_LEAVE = {"buffer": ("approved",), "metricool": ("approved", "draft")}
+"""By kind of file, the statuses of tweets that a scheduler is given: Buffer posts whatever it gets, Metricool keeps drafts as drafts."""
+BUFFERS_MOST = 100
+"""Rows of a file that Buffer takes."""
 
 
 def _posted(tweet: Tweet) -> str:
@@ -126,7 +139,11 @@ _NAMES: dict[str, tuple[str, ...]] = {
     "status": ("state", "状态"),
     "date": ("day", "日期"),
     "time": ("时间",),
+    "revision": (),
+    "exported_status": (),
 }
+_OURS = ("ai_generated", "disclosure")
+"""What an export says of itself, and nobody's edit."""
 _MEANT = {name: ours for ours, names in _NAMES.items() for name in (ours, *names)}
 STATUSES = {
     **{status: status for status in ("draft", "approved", "rejected")},
@@ -138,11 +155,12 @@ STATUSES = {
 }
 
 
-def read_tweets(content: bytes, name: str) -> tuple[list[dict[str, Any]], list[str]]:
-    """The tweets in a JSONL, JSON or CSV file, and a sentence for everything that was put right.
+def read_tweets(content: bytes, name: str) -> tuple[list[Row], list[Remark]]:
+    """The tweets in a JSONL, JSON or CSV file, each with its place in it, and a sentence for everything that was put right.
 
-    Each has what of ``id``, ``text``, ``status``, ``date`` and ``time`` the file says, in a form that can be kept (an empty cell means no
-    date, no time), and under their own names whatever else it has. Raises :class:`UploadError` with one sentence.
+    Each has what of ``id``, ``text``, ``status``, ``date``, ``time``, ``revision`` and ``exported_status`` the file says, in a form that
+    can be kept (an empty cell means no date, no time; a revision that cannot be read is 0, which none is), and under their own names
+    whatever else it has. Raises :class:`UploadError` with one sentence.
     """
     if len(content) > LARGEST:
         raise UploadError("{name} has more than {limit:g} MB of text.", name=name, limit=LARGEST / 2**20)
@@ -154,7 +172,7 @@ def read_tweets(content: bytes, name: str) -> tuple[list[dict[str, Any]], list[s
     else:
         found = _from_lines(text, name, remarks) if start == "{" else _from_csv(text, name, remarks)
     order = order_of(tweet.get("date") for _, tweet in found)
-    tweets: list[dict[str, Any]] = []
+    tweets: list[Row] = []
     seen: set[str] = set()
     for row, given in found:
         tweet = _settled(row, given, order, remarks)
@@ -163,23 +181,23 @@ def read_tweets(content: bytes, name: str) -> tuple[list[dict[str, Any]], list[s
         elif tweet.get("id") in seen:
             remarks.append(Remark('Row {row} has the id "{id}" again and was left out.', row=row, id=tweet["id"]))
         else:
-            tweets.append(tweet)
+            tweets.append((row, tweet))
             seen |= {tweet["id"]} if "id" in tweet else set()
     if not tweets:
         raise UploadError("{name} has no tweets in it.", name=name)
-    return tweets, list(remarks)
+    return tweets, remarks
 
 
-def _from_list(content: bytes, name: str) -> list[tuple[int, dict[str, Any]]]:
+def _from_list(content: bytes, name: str) -> list[Row]:
     return [(row, entry) for row, entry in enumerate(read_json(content, name), 1) if isinstance(entry, dict)]
 
 
-def _from_lines(text: str, name: str, remarks: list[Remark]) -> list[tuple[int, dict[str, Any]]]:
+def _from_lines(text: str, name: str, remarks: list[Remark]) -> list[Row]:
     """JSON Lines; a line that cannot be read is left out."""
     lines = [(row, line) for row, line in enumerate(text.removeprefix("\ufeff").split("\n"), 1) if line.strip()]
     if len(lines) > MOST_TWEETS:
         raise UploadError("{name} has more than {limit} rows.", name=name, limit=MOST_TWEETS)
-    found: list[tuple[int, dict[str, Any]]] = []
+    found: list[Row] = []
     for row, line in lines:
         try:
             value = read_json(line.encode(), name)
@@ -194,7 +212,7 @@ def _from_lines(text: str, name: str, remarks: list[Remark]) -> list[tuple[int, 
     return found
 
 
-def _from_csv(text: str, name: str, remarks: list[Remark]) -> list[tuple[int, dict[str, Any]]]:
+def _from_csv(text: str, name: str, remarks: list[Remark]) -> list[Row]:
     sheet = read_sheet(text, name, _MEANT.__contains__, most_rows=MOST_TWEETS, remarks=remarks)
     keys: list[str] = []
     for column in sheet.header:
@@ -206,13 +224,15 @@ def _from_csv(text: str, name: str, remarks: list[Remark]) -> list[tuple[int, di
 
 
 def _settled(row: int, given: Mapping[str, Any], order: Any, remarks: list[Remark]) -> dict[str, Any]:  # noqa: ANN401
-    tweet = {key: value for key, value in given.items() if key not in _NAMES and key != "ai_generated"}
+    tweet = {key: value for key, value in given.items() if key not in _NAMES and key not in _OURS}
     if isinstance(given.get("id"), str) and given["id"].strip():
         tweet["id"] = given["id"].strip()
     if isinstance(text := given.get("text", given.get("tweet_text")), str):
         tweet["text"] = text
-        if "id" in tweet and not text.strip():
-            remarks.append(Remark("Row {row} has an empty text.", row=row))
+    if str(given.get("revision", "")).strip():
+        tweet["revision"] = _whole(given["revision"])
+    if left := STATUSES.get(str(given.get("exported_status")).strip().casefold()):
+        tweet["exported_status"] = left
     for key, value in _fields(given, order):
         if value is _Unread:
             sentence = 'Row {row}: the {field} "{given}" cannot be read; it was left as it is.'
@@ -220,6 +240,14 @@ def _settled(row: int, given: Mapping[str, Any], order: Any, remarks: list[Remar
         else:
             tweet[key] = value
     return tweet
+
+
+def _whole(value: object) -> int:
+    """A number as a spreadsheet may have left it (``3.0``), 0 where it is none."""
+    try:
+        return int(float(str(value)))
+    except (ValueError, OverflowError):
+        return 0
 
 
 class _Unread:

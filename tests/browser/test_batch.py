@@ -154,6 +154,10 @@ def test_stored_personas_are_found_chosen_and_written_for(open_shelf, open_page,
     with zipfile.ZipFile(io.BytesIO(download.value.path().read_bytes())) as batches:
         assert len(batches.namelist()) == 3
         assert json.loads(batches.read(batches.namelist()[0]))["version"] == "1.0"
+    with page.expect_download() as download:
+        page.click("#run-pictures")
+    with zipfile.ZipFile(io.BytesIO(download.value.path().read_bytes())) as archive:
+        assert {"tweets.csv", "tweets.jsonl"} <= set(archive.namelist())
     page.click(".run .top > a")
     page.wait_for_selector(".recents a:has-text('3 personas, 6 tweets')")
 

@@ -562,3 +562,15 @@ def test_facets_and_the_tweets_of_a_job_are_grouped_without_sorting(store):
 async def test_ids_of_tweets_are_in_the_order_in_which_they_were_saved(store, anna):
     ids = [await save(store, id=new_id()) for _ in range(20)]
     assert ids == sorted(ids) == [tweet["id"] for tweet in store.read(tweets.page, Filters())][::-1]
+
+
+async def test_whose_tweets_are_meant_is_said_whatever_is_filtered(gallery):
+    assert gallery.read(tweets.personas_of, Filters()) == ["cleo", "bert", "anna"]
+    assert gallery.read(tweets.personas_of, Filters(topics=("craft",))) == ["bert", "anna"]
+    assert gallery.read(tweets.personas_of, Filters(persona_ids=("anna", "cleo"), statuses=("approved",))) == ["anna"]
+    assert gallery.read(tweets.personas_of, Filters(search="nothing has this")) == []
+
+
+async def test_several_tweets_are_read_at_once_and_unknown_ones_left_out(gallery):
+    one, two = gallery.read(tweets.page, Filters(), limit=2)
+    assert gallery.read(tweets.several, [one["id"], "nobody", two["id"]]) == {one["id"]: one, two["id"]: two}

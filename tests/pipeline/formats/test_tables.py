@@ -35,6 +35,8 @@ TWEET = {
     "image": {"scene_hint": "a loaf"},
     "plan": {"theme": "rye"},
     "extra": {},
+    "revision": 3,
+    "disclosure": "made up",
 }
 FORMULAS = ["=1+1", "+1", "-1 degrees", "@anna hi", "\t=1", " =1", "＝1", "'=1", "=cmd|'/c calc'!A0"]
 
@@ -45,31 +47,50 @@ def rows_of(content):
 
 
 def read(content):
-    return read_tweets(content if isinstance(content, bytes) else content.encode(), "tweets.csv")
+    """The tweets without their rows, and the remarks."""
+    found, remarks = read_tweets(content if isinstance(content, bytes) else content.encode(), "tweets.csv")
+    return [tweet for _, tweet in found], remarks
 
 
 def test_a_sheet_has_what_people_need_and_is_marked():
     (row,) = rows_of(as_csv([TWEET]))
     assert tuple(row) == COLUMNS
     assert (row["text"], row["hashtags"], row["badges"], row["ai_generated"]) == (TWEET["text"], "rye bread", "near_duplicate", "yes")
+    assert (row["revision"], row["exported_status"], row["disclosure"]) == ("3", "approved", "made up")
 
 
 def test_a_line_of_jsonl_has_everything():
-    assert [json.loads(line) for line in as_jsonl([TWEET, TWEET]).splitlines()] == [{**TWEET, "ai_generated": True}] * 2
+    assert [json.loads(line) for line in as_jsonl([TWEET, TWEET]).splitlines()] == [
+        {**TWEET, "exported_status": "approved", "ai_generated": True}
+    ] * 2
     assert json.loads(as_jsonl([{"extra": {"n": 10**30}}]))["extra"]["n"] == 10**30
 
 
 @pytest.mark.parametrize("write", [as_csv, as_jsonl])
 def test_what_went_out_comes_back_in(write):
     (tweet,), remarks = read(write([TWEET]))
-    assert {key: tweet[key] for key in ("id", "text", "status", "date", "time")} == {
+    assert {key: tweet[key] for key in ("id", "text", "status", "date", "time", "revision", "exported_status")} == {
         "id": "01A",
         "text": TWEET["text"],
         "status": "approved",
         "date": "2026-01-05",
         "time": "05:00",
+        "revision": 3,
+        "exported_status": "approved",
     }
+    assert not {"ai_generated", "disclosure"} & tweet.keys(), "what an export says of itself is nobody's edit"
     assert remarks == []
+
+
+@pytest.mark.parametrize(("cell", "revision"), [("7", 7), (" 7.0", 7), ("seven", 0), ("1e999", 0), ("nan", 0)])
+def test_a_revision_is_read_however_a_spreadsheet_left_it(cell, revision):
+    assert read(f"id,text,revision\n01A,a,{cell}\n")[0][0]["revision"] == revision
+    assert "revision" not in read("id,text,revision\n01A,a,\n")[0][0]
+
+
+def test_a_tweet_knows_its_row_in_the_file():
+    content = b"sep=;\nid;text\n01A;a\n;\n01B;b\n"
+    assert [row for row, _ in read_tweets(content, "tweets.csv")[0]] == [3, 5]
 
 
 def test_a_sheet_that_was_edited_in_excel_comes_back_in():
@@ -86,7 +107,6 @@ def test_what_cannot_be_kept_is_said_by_row():
     tweets, remarks = read("id,text,status,date\n01A,,done,soon\n01A,again,,\n,,draft,\n01C,c,,\n")
     assert tweets == [{"id": "01A", "text": ""}, {"id": "01C", "text": "c", "date": None}]
     assert remarks == [
-        "Row 2 has an empty text.",
         'Row 2: the status "done" cannot be read; it was left as it is.',
         'Row 2: the date "soon" cannot be read; it was left as it is.',
         'Row 3 has the id "01A" again and was left out.',

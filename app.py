@@ -129,6 +129,12 @@ def _add_routes(app: FastAPI, studio: Studio) -> None:
         media_type = "image/png" if name.endswith(".png") else "application/json"
         return Response(content, media_type=media_type, headers={"content-disposition": _attachment(name), "cache-control": "no-store"})
 
+    @app.api_route("/calendars/{calendar_id}.{kind}", methods=READ)
+    async def calendar(calendar_id: str, kind: str) -> Response:
+        """A calendar as a file of one of the kinds that `CalendarDesk.file` knows."""
+        name, media_type, content = await studio.calendars.file(calendar_id, kind)
+        return Response(content, media_type=media_type, headers={"content-disposition": _attachment(name), "cache-control": "no-store"})
+
     @app.api_route("/tweets/{kind}", methods=READ)
     async def tweets(kind: str, request: Request) -> Response:
         """The tweets that the filters in the address mean, as a file that is made while it is sent."""

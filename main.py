@@ -30,6 +30,7 @@ examples:
   python main.py --batch-mode --personas a.json b.json --calendars a.csv b.json --output-dir july
   python main.py --persona her.json --calendar july.json --tweets 5
   python main.py --generate-calendar --persona her.json --days 15 --start 2026-07-01
+  python main.py --generate-calendar --persona her.json --calendar-output july.ics
   python main.py --generate-images --tweets-batch output/her_tweets.json --num-gpus 8
   python main.py --jobs
   python main.py --resume                      go on with everything that was interrupted, paused or failed
@@ -54,6 +55,7 @@ GOES_WITH = {
     "start": (BATCH, ONE, CALENDAR),
     "output_dir": (BATCH, ONE, CALENDAR),
     "days": (CALENDAR,),
+    "calendar_output": (CALENDAR,),
     "persona": (ONE, CALENDAR),
     **dict.fromkeys(("tweets_batch", "num_gpus", "image_output_dir", "start_slot", "max_images", "image_model"), (IMAGES,)),
 }
@@ -61,6 +63,7 @@ GOES_WITH = {
 LARGEST_SEED = 2**63 - 1
 MOST_TWEETS = 10_000
 MOST_DAYS = 366
+CALENDAR_ENDINGS = (".json", ".csv", ".ics")
 MOST_GPUS = 64
 MOST_IMAGES = 20_000
 
@@ -127,6 +130,12 @@ def _add_tweet_flags(group: argparse._ArgumentGroup) -> None:
     group.add_argument("--calendar", metavar="F", help="that persona's calendar, JSON or CSV (default: it is written)")
     group.add_argument("--tweets", "--tweets-count", type=_up_to(MOST_TWEETS), metavar="N", help="tweets of each persona (default: 5)")
     group.add_argument("--days", type=_up_to(MOST_DAYS), metavar="N", help="days of the calendar (default: 15)")
+    group.add_argument(
+        "--calendar-output",
+        metavar="F",
+        help="file of the calendar, .json, .csv or .ics: its ending says as what it is written (default: JSON in --output-dir); "
+        "a file that is there is replaced",
+    )
     group.add_argument("--start", type=_day, metavar="DATE", help="first day of a calendar that is written, 2026-07-01 (default: tomorrow)")
     group.add_argument(
         "--output-dir",
@@ -245,9 +254,20 @@ def _files_order(made: argparse.ArgumentParser, given: argparse.Namespace, mode:
         made.error("--output-dir must name a folder")
     folder, start = given.output_dir or "output", given.start or ""
     if mode == CALENDAR:
-        return CalendarOrder(Path(personas[0]), folder, given.days or 15, start)
+        return CalendarOrder(Path(personas[0]), folder, given.days or 15, start, _calendar_output(made, given))
     files = tuple(Path(persona) for persona in personas)
     return BatchOrder(files, folder, given.tweets or 5, tuple(Path(calendar) for calendar in calendars or ()), start, several=several)
+
+
+def _calendar_output(made: argparse.ArgumentParser, given: argparse.Namespace) -> str:
+    output = given.calendar_output
+    if output is None:
+        return ""
+    if given.output_dir is not None:
+        made.error("--calendar-output and --output-dir both say where the calendar goes; give one of them")
+    if Path(output).suffix.lower() not in CALENDAR_ENDINGS:
+        made.error(f"--calendar-output must name a file that ends in {', '.join(CALENDAR_ENDINGS[:-1])} or {CALENDAR_ENDINGS[-1]}")
+    return output
 
 
 def _persona_order(made: argparse.ArgumentParser, given: argparse.Namespace) -> PersonaOrder:

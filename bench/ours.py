@@ -57,7 +57,7 @@ class Batch:
         self.orders = []
         for number, card in enumerate(self.cards):
             persona_id = (await self.studio.people.import_file(card, f"persona {number}.json")).persona_id
-            calendar_id, _ = await self.studio.tweets.add_calendar(persona_id, CALENDAR, "bench.json")
+            calendar_id, _ = await self.studio.calendars.add(persona_id, CALENDAR, "bench.json")
             self.orders.append(Order(persona_id, EACH, calendar_id))
 
     async def write(self) -> Account:

@@ -15,6 +15,7 @@ from cli.session import BATCH, Session, unusable, utf8
 from pipeline.tweet_steps import CALENDAR, INTAKE, TWEET
 
 FLAG = "--output-dir"
+CALENDAR_FLAG = "--calendar-output"
 SLOTS_SHOWN = 10
 
 
@@ -37,7 +38,11 @@ class Batches:
     def sort_out(self, order: FilesOrder) -> list[PersonaFile]:
         """The files that are there; the others fail. Touches nothing."""
         calendars = order.calendars if isinstance(order, BatchOrder) else ()
-        targets = outputs.in_folder(order.personas, order.folder, order.ending, FLAG, spared=[*order.personas, *calendars])
+        spared = [*order.personas, *calendars]
+        if isinstance(order, CalendarOrder) and order.output:
+            targets = [outputs.one_file(order.output, CALENDAR_FLAG, spared=spared)]
+        else:
+            targets = outputs.in_folder(order.personas, order.folder, order.ending, FLAG, spared=spared)
         named = Counter(persona.name for persona in order.personas)
         sources = []
         for persona, calendar, target in zip(order.personas, calendars or [None] * len(targets), targets, strict=True):
@@ -52,7 +57,8 @@ class Batches:
 
     async def write(self, order: FilesOrder, sources: Sequence[PersonaFile]) -> None:
         """Write what is ordered for each of *sources*; the job finds out which of them can be used."""
-        outputs.make_folders([source.target for source in sources], FLAG)
+        flag = CALENDAR_FLAG if isinstance(order, CalendarOrder) and order.output else FLAG
+        outputs.make_folders([source.target for source in sources], flag)
         await self._session.begin(self._start(order, sources))
 
     async def _start(self, order: FilesOrder, sources: Sequence[PersonaFile]) -> str:
@@ -61,17 +67,18 @@ class Batches:
         orders = await studio.files.orders([(source.persona, source.calendar) for source in sources], count, order.start)
         extra = {"sources": [source.label for source in sources], "outputs": [str(source.target) for source in sources]}
         if isinstance(order, CalendarOrder):
-            return await studio.tweets.start_calendar(orders[0], extra=extra)
+            return await studio.calendars.start(orders[0], extra=extra)
         return await studio.tweets.start(orders, priority=BATCH if order.several else 0, extra=extra)
 
     # What a session asks
 
     async def content(self, job: Mapping[str, Any], persona_id: str) -> bytes:
         """The persona's tweets, or its calendar where the job writes no tweets."""
-        files = self._session.studio.files
+        studio, params = self._session.studio, job["params"]
         if _what(job["steps"], persona_id) == CALENDAR:
-            return await files.calendar_of_job(job["id"], persona_id)
-        return await files.tweets_of_job(job["id"], persona_id, job["params"]["orders"][persona_id]["count"])
+            target = dict(zip(params["personas"], params["outputs"], strict=True))[persona_id]
+            return await studio.calendars.of_job(job["id"], persona_id, Path(target).suffix[1:].lower())
+        return await studio.files.tweets_of_job(job["id"], persona_id, params["orders"][persona_id]["count"])
 
     async def account(self, job: dict[str, Any], place: Place, label: str, steps: Sequence[Mapping[str, Any]], *, over: bool) -> None:
         """Say in the report what there is for a persona."""

@@ -40,12 +40,15 @@ class BatchOrder:
 
 @dataclass(frozen=True)
 class CalendarOrder:
-    """Write a calendar of *days* days from *start* on for the persona of a file."""
+    """Write a calendar of *days* days from *start* on for the persona of a file. It goes to the file *output*, as what its ending says; to
+    *folder*, as JSON, where that is empty.
+    """
 
     persona: Path
     folder: str
     days: int
     start: str = ""
+    output: str = ""
 
     @property
     def ending(self) -> str:

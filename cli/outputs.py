@@ -25,10 +25,18 @@ def places(images: Sequence[Path], output: str | None) -> list[Path]:
     """The file of each picture, absolute and no two the same. Raises :class:`ConfigError` where *output* cannot be meant."""
     if output is None or len(images) > 1 or output.endswith(("/", os.sep)) or Path(output).is_dir():
         return in_folder(images, FOLDER if output is None else output, "_persona", FLAG)
+    return [one_file(output, FLAG)]
+
+
+def one_file(output: str, flag: str, *, spared: Sequence[Path] = ()) -> Path:
+    """The file *output*, absolute. Raises :class:`ConfigError`, naming *flag*, where it cannot be one, or is one of *spared*."""
     target = Path(output)
     if target.exists() and not target.is_file():
-        raise ConfigError("{flag}: {path} is not a file.", flag=FLAG, path=output)
-    return [absolute(target, FLAG)]
+        raise ConfigError("{flag}: {path} is not a file.", flag=flag, path=output)
+    found = absolute(target, flag)
+    if any(os.path.realpath(file) == str(found) for file in spared):
+        raise ConfigError("{flag}: {path} is read by the same command.", flag=flag, path=output)
+    return found
 
 
 def in_folder(sources: Sequence[Path], output: str, ending: str, flag: str, *, spared: Sequence[Path] = ()) -> list[Path]:

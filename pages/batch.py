@@ -144,7 +144,7 @@ class _Calls:
         contents = [await asyncio.to_thread(taken, file.path, file.name) if file else None for file in files]
         orders = []
         for persona, content in zip(asked.personas, contents, strict=True):
-            calendar_id = (await self.studio.tweets.add_calendar(persona.id, *content))[0] if content else None
+            calendar_id = (await self.studio.calendars.add(persona.id, *content))[0] if content else None
             orders.append(Order(persona.id, asked.count, calendar_id, asked.start))
         context = {"weather": asked.context.strip()} if asked.context.strip() else None
         return {"job": await self.studio.tweets.start(orders, context=context)}

@@ -127,7 +127,7 @@ async def write(
     """A calendar of *days* days from *start* (tomorrow where the persona lives, if it is ``None``) as SPEC 4 has it.
 
     Days that the LLM leaves out are asked for again, days nobody asked for are dropped. Raises :class:`WriterError`, and
-    :class:`ConflictError` for an absurd number of days.
+    :class:`ConflictError` for an absurd number of days or an absurd year.
     """
     wanted = days_from(outputs, start, days, f"{name}|{wishes.seed}")
     times = posting_times(outputs)
@@ -170,13 +170,18 @@ def months(body: Mapping[str, Any]) -> list[str]:
 
 def zone_of(outputs: Mapping[str, Any]) -> str:
     """The IANA name of the time zone in which the persona lives; ``UTC`` where it is not known."""
+    return known_zone(outputs) or "UTC"
+
+
+def known_zone(outputs: Mapping[str, Any]) -> str:
+    """As :func:`zone_of`, empty where it is not known."""
     found: Any = outputs
     for key in ("core", "core_info", "location", "timezone"):
         found = found.get(key) if isinstance(found, Mapping) else None
     try:
-        return ZoneInfo(found).key if found else "UTC"
+        return ZoneInfo(found).key if found else ""
     except (LookupError, ValueError, OSError, TypeError):
-        return "UTC"
+        return ""
 
 
 def today(outputs: Mapping[str, Any], now: datetime | None = None) -> date:
@@ -189,6 +194,8 @@ def days_from(outputs: Mapping[str, Any], start: date | None, days: int, chance:
     if not 1 <= days <= MOST_DAYS:
         raise ConflictError("A calendar has 1 to {limit} days.", limit=MOST_DAYS)
     first = start or today(outputs) + timedelta(days=1)
+    if not EARLIEST <= first.year <= LATEST:
+        raise ConflictError("A calendar begins in a year from {first} to {last}.", first=EARLIEST, last=LATEST)
     kinds = spread(weights(outputs), days, f"{chance}|{first}")
     dates = [first + timedelta(days=offset) for offset in range(days)]
     return [Day(day.isoformat(), WEEKDAYS[day.weekday()], kind) for day, kind in zip(dates, kinds, strict=True)]

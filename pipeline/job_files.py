@@ -182,10 +182,6 @@ class JobFiles:
 
     # What comes out
 
-    async def calendar_of_job(self, job_id: str, persona_id: str) -> bytes:
-        """The calendar that a job wrote for a persona. Raises :class:`NotFoundError` while there is none."""
-        return as_json(await self._store.fetch(calendar_table.of_job, job_id, persona_id))
-
     async def tweets_of_job(self, job_id: str, persona_id: str, asked: int) -> bytes:
         """What a job has written for a persona, in the order of its slots, as a batch of version 1.0. With fewer tweets than were *asked*
         for the batch says so under ``incomplete``. Raises :class:`NotFoundError` for a persona that was deleted.

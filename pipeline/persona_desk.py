@@ -26,6 +26,7 @@ from pipeline import persona_steps, problems, stages, views
 from pipeline.formats import cards, cards_again, cards_in, eliza, stages_in
 from pipeline.formats.json_in import problem_of
 from pipeline.formats.json_out import as_json
+from pipeline.formats.names import file_stem
 from pipeline.formats.remarks import Remark
 from pipeline.jobs import Jobs
 from pipeline.stages import BY_KEY, LONGEST_WISH, STAGES, Stage, Wishes
@@ -323,7 +324,7 @@ class PersonaDesk:
         if kind not in KINDS:
             raise NotFoundError("A persona is exported as {kinds}.", kinds=", ".join(KINDS))
         row = await self._store.fetch(personas.get, persona_id)
-        card, created, stem = await self.card(persona_id), parse(row["created_at"]), _file_stem(row["name"])
+        card, created, stem = await self.card(persona_id), parse(row["created_at"]), file_stem(row["name"])
         if kind in ("png", "v3png"):
             kept = persona_steps.picture_of(row)
             picture = await asyncio.to_thread(_as_png, self._uploads.path(kept.kept) if kept else None, row["name"])
@@ -375,11 +376,6 @@ def _same_job(missing: Collection[str], steps: dict[str, dict[str, Any]]) -> str
     needs = {need for stage in missing if stage in steps for _, need in steps[stage]["needs"]} - set(missing)
     ready = all(need in steps and steps[need]["job_id"] == job_id and steps[need]["status"] == "done" for need in needs)
     return job_id if ready else None
-
-
-def _file_stem(name: str) -> str:
-    """A persona's name as a file name: letters and digits of any script, joined by ``_``."""
-    return "_".join("".join(letter if letter.isalnum() else " " for letter in name).split())[:60] or "persona"
 
 
 def _as_png(path: Path | None, name: str) -> bytes:

@@ -17,6 +17,7 @@ from config import Settings
 from errors import ConflictError, StudioError, UploadError
 from gpu_pool.tasks import ALIVE, PoolView
 from pipeline import live, persona_steps, picture_steps, rewrite_steps, tweet_steps, uploads, views
+from pipeline.calendar_desk import CalendarDesk
 from pipeline.drawing import Drawing
 from pipeline.events import Event
 from pipeline.job_files import JobFiles
@@ -80,6 +81,7 @@ class Studio:
         self._jobs: Jobs | None = None
         self._people: PersonaDesk | None = None
         self._tweets: TweetDesk | None = None
+        self._calendars: CalendarDesk | None = None
         self._pictures: PictureDesk | None = None
         self._monitor: Monitor | None = None
         self._cleaned: dict[str, Picture] = {}
@@ -116,6 +118,7 @@ class Studio:
         tweeting = TweetWork(self._store, self._writer, model, image, settings.networks)
         files = TweetFiles(self._store, self.images, settings.disclosure)
         self._tweets = TweetDesk(self._store, self._jobs, tweeting, self.gate, prices, files=files)
+        self._calendars = CalendarDesk(self._store, self._jobs, disclosure=settings.disclosure)
         self._pictures = PictureDesk(self._store, self._jobs, PictureWork(self._store, self._drawing.pool, self.images, image))
         self._people = PersonaDesk(
             self._store,
@@ -171,10 +174,17 @@ class Studio:
 
     @property
     def tweets(self) -> TweetDesk:
-        """Everything that is done with tweets and calendars."""
+        """Everything that is done with tweets."""
         if self._tweets is None:
             raise StudioError(_NOT_STARTED)
         return self._tweets
+
+    @property
+    def calendars(self) -> CalendarDesk:
+        """Everything that is done with calendars."""
+        if self._calendars is None:
+            raise StudioError(_NOT_STARTED)
+        return self._calendars
 
     @property
     def pictures(self) -> PictureDesk:

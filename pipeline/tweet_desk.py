@@ -1,4 +1,4 @@
-"""Everything that is done with tweets and calendars: `studio.tweets`."""
+"""Everything that is done with tweets: `studio.tweets`."""
 
 from __future__ import annotations
 
@@ -7,22 +7,20 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any
 
 from sqlite_utils import Database
 
 from errors import ConflictError, NotFoundError
 from pipeline import calendar, rewrite_steps, tweet_steps, tweets
-from pipeline.formats.calendars import read_calendar
 from pipeline.jobs import Jobs, Result, Step
 from pipeline.llm.client import Message
 from pipeline.llm.gate import Gate
 from pipeline.llm.usage import Prices
 from pipeline.tweet_files import TweetFiles
 from pipeline.tweet_intake import LONGEST_EDIT, Judge, TakenBack, TweetIntake
-from pipeline.tweet_steps import Order, Source, TweetWork
-from storage import calendars, calls, personas, standing
+from pipeline.tweet_steps import Order, TweetWork
+from storage import calls, personas, standing
 from storage import jobs as journal
 from storage import tweets as table
 from storage.clock import new_id
@@ -76,7 +74,8 @@ class TweetDesk:
     ) -> str:
         """Start a job that writes tweets. Returns its id. *priority* 0 is for a person who waits. *extra* is kept in the job's params.
 
-        Raises :class:`ConflictError` for an empty or an absurd order, :class:`NotFoundError` for an unknown persona or calendar.
+        Raises :class:`ConflictError` for an empty or an absurd order and for a calendar of another persona, :class:`NotFoundError` for an
+        unknown persona or calendar.
         """
         total = sum(order.count for order in orders)
         if not orders or any(order.count < 1 for order in orders):
@@ -85,21 +84,10 @@ class TweetDesk:
             raise ConflictError("{total} tweets are too many for one job; the limit is {limit}.", total=total, limit=MOST_TWEETS)
         if len({order.persona_id for order in orders}) < len(orders):
             raise ConflictError("A persona stands twice in this batch.")
-        names = await self._store.fetch(_called, orders)
+        names = await self._store.fetch(tweet_steps.called, orders)
         params = {**(extra or {}), **tweet_steps.params(orders), "context": dict(context or {})}
         shown = title or (f"{names[0]}: {total} tweets" if len(names) == 1 else f"{len(names)} personas, {total} tweets")
         return await self._jobs.submit(tweet_steps.KIND, shown, tweet_steps.graph(orders), params=params, priority=priority)
-
-    async def start_calendar(self, order: Order, *, priority: int = 0, extra: dict[str, Any] | None = None) -> str:
-        """Start a job that writes a calendar of as many days as the order counts, and no tweets. Returns its id; *extra* as :meth:`start`.
-
-        Raises :class:`ConflictError` for an absurd number of days, :class:`NotFoundError` for an unknown persona.
-        """
-        if not 1 <= order.count <= calendar.MOST_DAYS:
-            raise ConflictError("A calendar has 1 to {limit} days.", limit=calendar.MOST_DAYS)
-        title = f"{(await self._store.fetch(_called, [order]))[0]}: {order.count} days"
-        steps, params = tweet_steps.graph([order], tweets=False), {**(extra or {}), **tweet_steps.params([order])}
-        return await self._jobs.submit(tweet_steps.KIND, title, steps, params=params, priority=priority)
 
     async def forecast(self, orders: Sequence[Order]) -> Forecast:
         """What :meth:`start` with these orders will take, from what calls took here before, else from usual figures."""
@@ -234,17 +222,6 @@ class TweetDesk:
         with suppress(NotFoundError):  # its persona was deleted meanwhile
             (await self._work.ready(tweet["persona_id"])).says(tweet["id"], tweet["text"])
 
-    # Calendars
-
-    async def add_calendar(self, persona_id: str, content: bytes, name: str) -> tuple[str, list[str]]:
-        """Keep an uploaded calendar (JSON or CSV). Returns its id and a sentence for every deviation. Raises :class:`UploadError`."""
-        body, deviations = await asyncio.to_thread(read_calendar, content, name)
-        await self._store.fetch(personas.get, persona_id)
-        calendar_id = new_id()
-        new = calendars.NewCalendar(persona_id=persona_id, title=name[:120], source="upload", body=body)
-        await self._store.write(calendars.save, calendar_id, new, datetime.now(UTC))
-        return calendar_id, deviations
-
     async def question(self, persona_id: str, brief: tweets.Brief) -> list[Message]:
         """What the LLM is asked for a tweet of the persona, as messages."""
         return tweets.messages((await self._work.ready(persona_id)).who, brief)
@@ -331,21 +308,6 @@ class TweetDesk:
     async def take_back(self, content: bytes, name: str, *, by: str = "author") -> TakenBack:
         """Apply what was edited in an export that the author calls *name*. Raises :class:`UploadError` for a file that is none."""
         return await TweetIntake(self._store, self._judge, self._hear).take_back(content, name, by=by)
-
-
-def _called(db: Database, orders: Sequence[Order]) -> list[str]:
-    """What the persona of each order is called; its file's name as long as nothing else is known. Raises :class:`NotFoundError` for a
-    persona or a calendar that is neither here nor to be taken in, :class:`ConflictError` for a first day that is none.
-    """
-    coming = [order.source or Source("") for order in orders]
-    for order, source in zip(orders, coming, strict=True):
-        calendar.first_day(order.start)
-        if order.calendar_id and not source.calendar:
-            calendars.get(db, order.calendar_id)
-    return [
-        Path(source.persona).stem if source.persona else personas.get(db, order.persona_id)["name"]
-        for order, source in zip(orders, coming, strict=True)
-    ]
 
 
 def _counted(stages: Mapping[str, dict[str, int]]) -> dict[str, Any]:

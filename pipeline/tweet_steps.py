@@ -6,11 +6,14 @@ import asyncio
 import time
 from collections import OrderedDict, deque
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from sqlite_utils import Database
+
+from errors import ConflictError
 from pipeline import calendar, checks, tweets
 from pipeline.jobs import Result, Step
 from pipeline.llm.client import Caller, Writer
@@ -91,6 +94,21 @@ def file_of(params: Mapping[str, Any], persona_id: str) -> str:
     return Path(params.get("orders", {}).get(persona_id, {}).get("source", {}).get("persona", "")).name
 
 
+def called(db: Database, orders: Sequence[Order]) -> list[str]:
+    """What the persona of each order is called; its file's name as long as nothing else is known. Raises :class:`NotFoundError` for a
+    persona or a calendar that is neither here nor to be taken in, :class:`ConflictError` for a calendar of another persona and for a first
+    day that is none.
+    """
+    names = []
+    for order in orders:
+        calendar.first_day(order.start)
+        source = order.source or Source("")
+        if order.calendar_id and not source.calendar and calendars.get(db, order.calendar_id)["persona_id"] != order.persona_id:
+            raise ConflictError("This calendar belongs to another persona.")
+        names.append(Path(source.persona).stem if source.persona else personas.get(db, order.persona_id)["name"])
+    return names
+
+
 def item(persona_id: str, slot: int) -> str:
     """What a tweet's step is about."""
     return f"{persona_id}:{slot:05d}"
@@ -126,6 +144,24 @@ class Ready:
                 self.says(tweet_id, text)
 
 
+@dataclass(frozen=True)
+class _Days:
+    """A calendar as tweets are written from it: (day, plan) in order."""
+
+    calendar_id: str
+    plans: list[tuple[str, dict[str, Any]]]
+
+
+@dataclass(frozen=True)
+class _Spot:
+    """What a tweet is written from: a day of a calendar; *variant* is how many tweets there are on this day up to this one."""
+
+    calendar_id: str
+    day: str
+    plan: dict[str, Any]
+    variant: int
+
+
 @dataclass
 class TweetWork:
     """Writes one calendar or one tweet, from what the database holds of the persona."""
@@ -137,7 +173,7 @@ class TweetWork:
     networks: Sequence[str] = ()
     _personas: OrderedDict[str, Ready] = field(default_factory=OrderedDict)
     _loading: dict[str, asyncio.Lock] = field(default_factory=dict)
-    _plans: OrderedDict[str, list[tuple[str, dict[str, Any]]]] = field(default_factory=OrderedDict)
+    _plans: OrderedDict[str, _Days] = field(default_factory=OrderedDict)
 
     async def __call__(self, step: Step) -> Result:
         return await (self._calendar(step) if step.stage == CALENDAR else self._tweet(step))
@@ -166,8 +202,8 @@ class TweetWork:
     async def _tweet(self, step: Step) -> Result:
         persona_id, slot = persona_of(step.item), int(step.item.split(":")[1])
         ready = await self.ready(persona_id)
-        day, plan, variant = await self._plan(step, persona_id, slot)
-        brief = Brief({"date": day, **plan} if day else plan, step.params.get("context") or {}, variant)
+        spot = await self._spot(step, persona_id, slot)
+        brief = Brief({"date": spot.day, **spot.plan} if spot.day else spot.plan, step.params.get("context") or {}, spot.variant)
         written = await tweets.write(
             ready.who,
             brief,
@@ -177,7 +213,8 @@ class TweetWork:
             model=self.model,
             seed=_seed(ready.who.wishes, slot),
         )
-        new = self.new_tweet(ready, written, brief, tweet_id=new_id(), day=day, slot=slot, job_id=step.job_id)
+        made = self.new_tweet(ready, written, brief, tweet_id=new_id(), day=spot.day, slot=slot, job_id=step.job_id)
+        new = replace(made, calendar_id=spot.calendar_id)
 
         def save(tx: Transaction) -> None:
             table.save(tx, new, datetime.now(UTC))
@@ -254,22 +291,21 @@ class TweetWork:
             await asyncio.to_thread(ready.hear, said)  # thousands take a while
         return ready
 
-    async def _plan(self, step: Step, persona_id: str, slot: int) -> tuple[str, dict[str, Any], int]:
-        """(day, plan, how many tweets there are on this day up to this one). More tweets than days begin again with the first day."""
+    async def _spot(self, step: Step, persona_id: str, slot: int) -> _Spot:
+        """More tweets than days begin again with the first day."""
         given = step.params["orders"][persona_id].get("calendar")
         key = given or f"{step.job_id}:{persona_id}"
         days = self._plans.get(key)
         if days is None:
-            body = (
-                await self.store.fetch(calendars.body, given)
-                if given
-                else await self.store.fetch(calendars.of_job, step.job_id, persona_id)
+            found = (
+                await self.store.fetch(calendars.get, given) if given else await self.store.fetch(calendars.of_job, step.job_id, persona_id)
             )
-            days = self._plans[key] = sorted(body["calendar"].items())
+            days = self._plans[key] = _Days(found["id"], sorted(found["body"]["calendar"].items()))
             while len(self._plans) > KEPT:
                 self._plans.popitem(last=False)
-        day, plan = days[(slot - 1) % len(days)]
-        return day, plan, (slot - 1) // len(days) + 1
+        rounds, at = divmod(slot - 1, len(days.plans))
+        day, plan = days.plans[at]
+        return _Spot(days.calendar_id, day, plan, rounds + 1)
 
 
 def caller_of(step: Step) -> Caller:

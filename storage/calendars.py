@@ -9,7 +9,7 @@ from typing import Any
 
 from sqlite_utils import Database
 
-from errors import ConflictError, NotFoundError
+from errors import NotFoundError
 from storage.clock import timestamp
 from storage.database import Transaction, row, rows
 
@@ -50,17 +50,11 @@ def save(tx: Transaction, calendar_id: str, new: NewCalendar, now: datetime) -> 
     return standing["id"] if standing else calendar_id
 
 
-def edit(tx: Transaction, calendar_id: str, body: dict[str, Any], revision: int) -> int:
-    """Replace the body. Returns the new revision; raises :class:`ConflictError` when *revision* is old."""
-    columns = _columns(body)
-    changed = tx.execute(
-        f"UPDATE calendars SET {', '.join(f'{name} = ?' for name in columns)}, revision = revision + 1 WHERE id = ? AND revision = ?",
-        [*columns.values(), calendar_id, revision],
-    )
-    if changed.rowcount == 0:
-        get(tx, calendar_id)
-        raise ConflictError("This calendar was changed elsewhere meanwhile. Reload the page to see the newest state.")
-    return revision + 1
+def delete(tx: Transaction, calendar_id: str) -> None:
+    """Delete a calendar. Tweets that were written from it stay, and are from none from here on. Raises :class:`NotFoundError`."""
+    found = get(tx, calendar_id)
+    tx.execute("UPDATE tweets SET calendar_id = NULL WHERE persona_id = ? AND calendar_id = ?", [found["persona_id"], calendar_id])
+    tx.execute("DELETE FROM calendars WHERE id = ?", [calendar_id])
 
 
 def _columns(body: dict[str, Any]) -> dict[str, Any]:
@@ -79,22 +73,20 @@ def get(db: Database, calendar_id: str) -> dict[str, Any]:
     return _decoded(row(db, "SELECT * FROM calendars WHERE id = ?", calendar_id), calendar_id)
 
 
-def body(db: Database, calendar_id: str) -> dict[str, Any]:
-    """The calendar as it was saved. Raises :class:`NotFoundError`."""
-    return get(db, calendar_id)["body"]
-
-
 def of_job(db: Database, job_id: str, persona_id: str) -> dict[str, Any]:
-    """The body of the calendar that a job wrote for a persona. Raises :class:`NotFoundError` while there is none."""
-    return _decoded(row(db, "SELECT * FROM calendars WHERE job_id = ? AND persona_id = ?", job_id, persona_id), job_id)["body"]
+    """As :func:`get`, the calendar that a job wrote for a persona. Raises :class:`NotFoundError` while there is none."""
+    return _decoded(row(db, "SELECT * FROM calendars WHERE job_id = ? AND persona_id = ?", job_id, persona_id), job_id)
 
 
 def of_persona(db: Database, persona_id: str) -> list[dict[str, Any]]:
-    """The persona's calendars without their bodies, newest first."""
+    """The persona's calendars without their bodies, newest first; ``tweets`` is how many came from each."""
     return rows(
         db,
-        """SELECT id, title, source, first_day, last_day, days, job_id, revision, created_at
-           FROM calendars WHERE persona_id = ? ORDER BY id DESC""",
+        """WITH written AS (SELECT calendar_id, count(*) AS tweets FROM tweets
+                            WHERE persona_id = ? AND calendar_id IS NOT NULL GROUP BY calendar_id)
+           SELECT id, title, source, first_day, last_day, days, job_id, created_at, coalesce(written.tweets, 0) AS tweets
+           FROM calendars LEFT JOIN written ON written.calendar_id = id WHERE persona_id = ? ORDER BY id DESC""",
+        persona_id,
         persona_id,
     )
 

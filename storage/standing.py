@@ -96,6 +96,24 @@ def newest_step(db: Database, kind: str, item: str) -> dict[str, Any] | None:
     )
 
 
+def newest_alone(db: Database, kind: str, item: str, stage: str) -> dict[str, Any] | None:
+    """Of the jobs of this *kind* that do nothing about ``item:...`` the newest step *stage* of *item*, with its job's status as
+    ``job_status``.
+    """
+    return row(
+        db,
+        """SELECT s.*, j.status AS job_status FROM steps AS s JOIN jobs AS j ON j.id = s.job_id
+           WHERE s.item = ? AND s.stage = ? AND j.kind = ?
+             AND NOT EXISTS (SELECT 1 FROM steps AS other WHERE other.job_id = s.job_id AND other.item > ? AND other.item < ?)
+           ORDER BY s.job_id DESC LIMIT 1""",
+        item,
+        stage,
+        kind,
+        f"{item}:",
+        f"{item};",
+    )
+
+
 def failures(db: Database, job_id: str, prefix: int, most: int) -> list[dict[str, Any]]:
     """Why steps of a job failed, by the first *prefix* characters of what they are about: item, stage, error_kind, error, and how many
     *times*. Of each such item the *most* frequent reasons; items in the order of the job.

@@ -10,11 +10,15 @@ import sys
 import time
 import urllib.error
 import urllib.request
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 from gradio_client import Client, handle_file
 
+from storage import calendars, personas
+from storage.clock import new_id
+from storage.database import Store
 from tests.browser.conftest import SAMPLES, Site
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -52,10 +56,41 @@ def test_only_stored_pictures_and_known_personas_are_answered(site):
         "/pictures/nothing.jpg",
         "/cards/nobody.json",
         "/cards/nobody.exe",
+        "/calendars/nothing.json",
+        "/calendars/nothing.exe",
+        "/calendars/..%2f..%2fstudio.db",
+        "/calendars/%3Cscript%3E.ics",
+        "/calendars/'%20OR%201=1.csv",
         "/brand/../app.py",
         "/gradio_api/file=app.py",
     ):
         assert site.status(path) in (403, 404), path
+
+
+@pytest.mark.parametrize(
+    ("kind", "media_type"), [("json", "application/json"), ("csv", "text/csv; charset=utf-8"), ("ics", "text/calendar; charset=utf-8")]
+)
+def test_a_calendar_is_a_file_to_take_away_whatever_its_persona_is_called(site, kind, media_type):
+    store, persona_id, now = Store(site.data), new_id(), datetime.now(UTC)
+
+    def save(tx):
+        personas.create(tx, persona_id, name='安娜"\r\nx: y', language="English", picture=None, options={}, job_id=None, now=now)
+        body = {"calendar": {"2026-12-01": {"theme": "=1+1"}}}
+        return calendars.save(tx, new_id(), calendars.NewCalendar(persona_id, "<b>.json", "upload", body), now)
+
+    calendar_id = store.submit(save).result()
+    store.close()
+    with urllib.request.urlopen(f"{site.url}calendars/{calendar_id}.{kind}") as answer:
+        assert answer.headers["content-type"] == media_type
+        assert answer.headers["content-disposition"] == (
+            f"attachment; filename=\"x_y_calendar_2026-12-01.{kind}\"; filename*=UTF-8''%E5%AE%89%E5%A8%9C_x_y_calendar_2026-12-01.{kind}"
+        )
+        assert (answer.headers["cache-control"], answer.headers["x-content-type-options"]) == ("no-store", "nosniff")
+        assert answer.read()
+    with pytest.raises(urllib.error.HTTPError) as refused:
+        urllib.request.urlopen(f"{site.url}calendars/{calendar_id}.{kind}x")
+    assert refused.value.code == 404
+    assert json.load(refused.value) == {"error": "A calendar is exported as json, csv, ics."}
 
 
 def test_a_program_can_do_the_main_job_through_the_gradio_api(site):

@@ -191,9 +191,45 @@ def test_a_calendar_is_written(shell, people, writer_url):
     days = list(tweets_in(shell, "output/mara0_calendar.json")["calendar"])
     assert (len(days), days[0], days[-1]) == (15, "2026-07-01", "2026-07-15")
     assert shell.rows("SELECT count(*) AS n FROM tweets") == [{"n": 0}]
+    assert tweets_in(shell, "output/mara0_calendar.json")["ai_generated"] is True
+    assert tweets_in(shell, "output/mara0_calendar.json")["disclosure"].startswith("Fictional AI persona")
     used = shell.run("--persona", file, "--calendar", "output/mara0_calendar.json", "--tweets", "1", "--json", "--api-base", writer_url)
     assert used.returncode == 0, used.stderr
     assert json.loads(used.stdout)["calls"] == 1
+
+
+@pytest.mark.parametrize(("name", "begins"), [("july.csv", '"date","weekday",'), ("plans/July.ICS", "BEGIN:VCALENDAR"), ("july.json", "{")])
+def test_the_ending_of_its_file_says_as_what_a_calendar_is_written(shell, people, writer_url, name, begins):
+    (file,) = people(1)
+    asked = ("--days", "2", "--start", "2026-07-01", "--calendar-output", name)
+    made = shell.run("--generate-calendar", "--persona", file, *asked, "--api-base", writer_url)
+    assert made.returncode == 0, made.stderr
+    assert made.stdout == f"{name}\n"
+    written = (shell.folder / name).read_text("utf-8-sig")
+    assert written.startswith(begins)
+    assert "2026-07-01" in written or "DTSTART;TZID=Europe/Stockholm:20260701T" in written
+    assert "output" not in shell.files()
+
+
+def test_a_calendar_does_not_replace_the_persona_that_it_is_for(shell, people):
+    (file,) = people(1)
+    before = (shell.folder / file).read_bytes()
+    done = shell.run("--generate-calendar", "--persona", file, "--calendar-output", file)
+    assert done.returncode == 2
+    assert "is read by the same command" in done.stderr
+    assert (shell.folder / file).read_bytes() == before
+
+
+def test_a_calendar_that_was_interrupted_is_written_as_what_was_asked_for(shell, people, offline_server):
+    server = offline_server("--latency", "0.5")
+    (file,) = people(1)
+    running = shell.start("--generate-calendar", "--persona", file, "--days", "2", "--calendar-output", "july.ics", *at(server))
+    until(lambda: server.log("begin"))
+    running.process.kill()
+    running.process.wait(10)
+    server.behave(latency=0)
+    assert shell.run("--resume", *at(server)).returncode == 0
+    assert (shell.folder / "july.ics").read_bytes().startswith(b"BEGIN:VCALENDAR")
 
 
 @pytest.mark.parametrize("moment", [3, 14])
@@ -321,6 +357,10 @@ def test_what_failed_is_grouped_and_the_file_says_what_is_missing(shell, people,
         (("--generate-calendar",), "--persona F"),
         (("--generate-calendar", "--persona", "a", "--start", "tomorrow"), "not a date"),
         (("--generate-calendar", "--persona", "a", "--days", "367"), "from 1 to 366"),
+        (("--generate-calendar", "--persona", "a", "--calendar-output", "july.txt"), ".json, .csv or .ics"),
+        (("--generate-calendar", "--persona", "a", "--calendar-output", ""), ".json, .csv or .ics"),
+        (("--generate-calendar", "--persona", "a", "--calendar-output", "a.csv", "--output-dir", "b"), "give one of them"),
+        (("--persona", "a", "--calendar-output", "a.ics"), "--calendar-output only goes with --generate-calendar"),
         (("--persona", "a", "--output-dir", "/dev/null"), "--output-dir: /dev/null is a file"),
         (("--jobs", "--tweets", "3"), "--tweets only goes with --batch-mode or --persona"),
     ],

@@ -30,7 +30,7 @@ async def a_persona(open_studio, start_server, *texts, **settings):
     server = await start_server(*map(tweet, texts))
     async with open_studio(server.url, **settings) as studio:
         (persona_id,) = await people(studio, 1)
-        calendar_id, _ = await studio.tweets.add_calendar(persona_id, ONE_DAY, "days.json")
+        calendar_id, _ = await studio.calendars.add(persona_id, ONE_DAY, "days.json")
         yield studio, server, persona_id, calendar_id
 
 
@@ -148,7 +148,7 @@ async def test_a_part_of_a_thread_has_no_empty_line_so_an_edit_leaves_the_parts_
     server = await start_server(tweet("One.\n\nStill one.", parts=["Two.\n \n\nStill two.", "Three."]))
     async with open_studio(server.url) as studio:
         (persona_id,) = await people(studio, 1)
-        calendar_id, _ = await studio.tweets.add_calendar(persona_id, ONE_DAY, "days.json")
+        calendar_id, _ = await studio.calendars.add(persona_id, ONE_DAY, "days.json")
         thread = await written(studio, persona_id, calendar_id)
         assert thread["parts"] == ["One.\nStill one.", "Two.\nStill two.", "Three."]
         edited = await studio.tweets.edit(thread["id"], thread["text"] + "!", thread["revision"])

@@ -80,7 +80,7 @@ async def test_every_persona_has_the_most_frequent_reasons_of_its_failures(open_
     server = await start_server(*[bad[0]] * 2, *bad)
     async with open_studio(server.url, max_concurrent=1) as studio:
         ids = await people(studio, 2)
-        calendars = [(await studio.tweets.add_calendar(persona_id, ONE_DAY, "days.json"))[0] for persona_id in ids]
+        calendars = [(await studio.calendars.add(persona_id, ONE_DAY, "days.json"))[0] for persona_id in ids]
         orders = [Order(persona_id, 6, calendar_id) for persona_id, calendar_id in zip(ids, calendars, strict=True)]
         batch = await finished(studio, await studio.tweets.start(orders))
         told = {persona_id: [reason for reason in batch["failures"] if reason["persona"] == persona_id] for persona_id in ids}
@@ -95,7 +95,7 @@ async def test_the_newest_job_of_a_persona_is_one_that_writes_tweets_and_they_co
         assert await studio.tweets.newest_job(persona_id) is None
         job_id = await studio.tweets.start([Order(persona_id, 7)])
         await finished(studio, job_id)
-        await finished(studio, await studio.tweets.start_calendar(Order(persona_id, 2)))
+        await finished(studio, await studio.calendars.start(Order(persona_id, 2)))
         assert await studio.tweets.newest_job(persona_id) == job_id
         assert [tweet["slot"] for tweet in await studio.tweets.of_job(job_id, persona_id, 5)] == [1, 2, 3, 4, 5]
 

@@ -7,8 +7,8 @@ from datetime import UTC, datetime
 import pytest
 from sqlite_utils.utils import sqlite3
 
-from errors import ConflictError, NotFoundError
-from storage import calendars, personas
+from errors import NotFoundError
+from storage import calendars, personas, tweets
 from storage.calendars import NewCalendar
 from storage.clock import new_id, timestamp
 
@@ -35,6 +35,10 @@ async def make(store, persona_id):
     await store.write(personas.create, persona_id, name="Anna", language="English", picture=None, options={}, job_id=None, now=NOW)
 
 
+async def tweet(store, persona_id, calendar_id):
+    return await store.write(tweets.save, tweets.NewTweet(persona_id=persona_id, text="Rye.", length=4, calendar_id=calendar_id), NOW)
+
+
 async def save(store, persona_id, **changes):
     new = NewCalendar(**({"persona_id": persona_id, "title": "December", "source": "upload", "body": BODY} | changes))
     return await store.write(calendars.save, new_id(), new, NOW)
@@ -42,8 +46,8 @@ async def save(store, persona_id, **changes):
 
 async def test_a_calendar_comes_back_as_it_was_with_the_days_it_covers(store, anna):
     calendar_id = await save(store, anna)
-    assert store.read(calendars.body, calendar_id) == BODY
     found = store.read(calendars.get, calendar_id)
+    assert found["body"] == BODY
     assert (found["first_day"], found["last_day"], found["days"]) == ("2026-12-01", "2026-12-02", 2)
     assert (found["title"], found["source"], found["revision"], found["created_at"]) == ("December", "upload", 1, timestamp(NOW))
 
@@ -59,7 +63,7 @@ async def test_what_a_job_wrote_for_a_persona_is_found_and_not_written_twice(sto
     first = await save(store, anna, source="writer", job_id="job")
     again = await save(store, anna, source="writer", job_id="job", body={**BODY, "month": "another"})
     assert again == first
-    assert store.read(calendars.of_job, "job", anna) == BODY
+    assert store.read(calendars.of_job, "job", anna)["body"] == BODY
     assert len(store.read(calendars.of_persona, anna)) == 1
 
 
@@ -70,21 +74,21 @@ async def test_one_job_may_write_for_many_personas(store, anna):
 
 async def test_one_that_does_not_exist_is_said_so(store, anna):
     with pytest.raises(NotFoundError, match="no calendar nothing"):
-        store.read(calendars.body, "nothing")
+        store.read(calendars.get, "nothing")
     with pytest.raises(NotFoundError):
         store.read(calendars.of_job, "job", anna)
     with pytest.raises(NotFoundError):
-        await store.write(calendars.edit, "nothing", BODY, 1)
+        await store.write(calendars.delete, "nothing")
 
 
-async def test_an_edit_replaces_the_body_and_an_old_revision_changes_nothing(store, anna):
-    calendar_id = await save(store, anna)
-    other = {**BODY, "calendar": {"2027-01-05": {"topic_type": "x"}}}
-    assert await store.write(calendars.edit, calendar_id, other, 1) == 2
-    with pytest.raises(ConflictError, match="changed elsewhere"):
-        await store.write(calendars.edit, calendar_id, BODY, 1)
-    found = store.read(calendars.get, calendar_id)
-    assert (found["body"], found["first_day"], found["days"], found["revision"]) == (other, "2027-01-05", 1, 2)
+async def test_the_list_says_how_many_tweets_came_from_each_and_a_deleted_one_leaves_its_tweets(store, anna):
+    first, second = [await save(store, anna) for _ in range(2)]
+    ids = [await tweet(store, anna, calendar_id) for calendar_id in (first, first, second, None)]
+    counted = {calendar["id"]: calendar["tweets"] for calendar in store.read(calendars.of_persona, anna)}
+    assert counted == {first: 2, second: 1}
+    await store.write(calendars.delete, first)
+    assert [calendar["id"] for calendar in store.read(calendars.of_persona, anna)] == [second]
+    assert [store.read(tweets.get, tweet_id)["calendar_id"] for tweet_id in ids] == [None, None, second, None]
 
 
 @pytest.mark.parametrize("body", [{}, {"calendar": {}}, {"calendar": None}])

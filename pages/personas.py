@@ -1,6 +1,7 @@
 """Personas: all of them, and each with its stages to be read, edited, written anew and brought back; cards come in and go out.
 
-The page is one card. Its script asks with the methods of :class:`_Calls`; a persona that is being written comes as the card's value.
+The page is one card. Its script asks with the methods of :class:`_Calls` and :class:`CalendarCalls`; a persona that is being written
+comes as the card's value.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from pydantic import Field
 from errors import StudioError, UploadError
 from pages import frame
 from pages.components.asked import Answer, Asked, Uploaded, answering_all
+from pages.components.calendar_calls import CalendarCalls
 from pages.components.card import card
 from pages.components.persona_view import shown
 from pages.components.reference_image import uploaded
@@ -27,7 +29,8 @@ from pipeline.tweet_desk import Filters
 PAGE = 24
 SCRIPTS = (
     *("stage_bodies", "persona_panels", "persona_summary"),
-    *("personas_form", "personas_tools", "personas_one", "personas_import", "personas_list", "personas"),
+    *("personas_form", "personas_tools", "personas_import", "calendar_names", "calendar_days", "personas_calendars"),
+    *("personas_one", "personas_list", "personas"),
 )
 
 Id = Annotated[str, Field(min_length=1, max_length=40)]
@@ -54,6 +57,7 @@ def build(studio: Studio) -> None:
             (_Restore, calls.restore),
             (_One, calls.remove),
             (Uploaded, calls.take_in),
+            *CalendarCalls(studio).pairs(),
         ],
         studio.settings.ui_language,
     )

@@ -23,7 +23,7 @@ _VIOLET = Color(
 _SANS = ("ui-sans-serif", "system-ui", "-apple-system", "Segoe UI", "Roboto", "Noto Sans", "Noto Sans CJK SC", "PingFang SC", "sans-serif")
 _MONO = ("ui-monospace", "SFMono-Regular", "Menlo", "Consolas", "monospace")
 
-_CSS = ("studio", "logout", "gallery", "personas", "batch", "strip", "images", "picture_view", "monitor")
+_CSS = ("studio", "logout", "gallery", "personas", "calendars", "batch", "strip", "images", "picture_view", "monitor")
 CSS_FILES = [TEMPLATES / f"{name}.css" for name in _CSS]
 
 

@@ -34,10 +34,15 @@ function phaseLine(stage) {
   return h("p.phase", { role: "status" }, say(key, { words: String(phase.words || "").replace(/[.。]+$/, ""), wait: phase.wait === undefined ? "" : shortly(phase.wait), attempt: phase.attempt }));
 }
 
-function failure(stage) {
-  const title = texts["failed." + stage.error_kind] || say("failed.other");
+/** Why a step failed: what kind of failure it is, and the writer's words without that. */
+function reason(kind, error) {
+  const title = texts["failed." + kind] || say("failed.other");
   const colon = title + say("colon");
-  const words = (stage.error || "").startsWith(colon) ? stage.error.slice(colon.length) : stage.error || "";
+  return [title, (error || "").startsWith(colon) ? error.slice(colon.length) : error || ""];
+}
+
+function failure(stage) {
+  const [title, words] = reason(stage.error_kind, stage.error);
   return h("div.failure", { role: "alert" },
     h("b", {}, title), h("p", {}, words),
     h("button.small.primary", { type: "button", onclick: onceAWhile(() => ask("retry", { stage: stage.key })) }, say("stage.retry")));

@@ -55,7 +55,7 @@ document.addEventListener("dragleave", (event) => { if (!event.relatedTarget) im
 document.addEventListener("drop", (event) => {
   event.preventDefault();
   importing.classList.remove("over");
-  if (!wantedId() && event.dataTransfer) takeIn([...event.dataTransfer.files]);
+  if (!wantedId() && event.dataTransfer) cardFiles.take([...event.dataTransfer.files]);
 }, until);
 
 element.replaceChildren(h("div.personas", {}, stage_, sure, toasts));

@@ -1,36 +1,43 @@
-// Card files become personas: a line for each file says what came of it.
-const results = h("ul.results", { "aria-live": "polite" });
-const chooser = h("input", { type: "file", multiple: true, accept: ".json,.png,application/json,image/png", id: "import-files", onchange: () => { takeIn([...chooser.files]); chooser.value = ""; } });
-const importing = h("section.import", {}, h("label.drop", {}, chooser, h("b", {}, say("import.title")), h("span.dim", {}, say("import.hint"))), results);
-let taking = Promise.resolve();
+// Files that are handed in, a line for each that says what came of it; and character cards, which become personas that way.
 
-function takeIn(files) {
-  if (results.childNodes.length && !results.querySelector(".busy")) results.replaceChildren();
-  for (const file of files) {
-    const line = h("li.busy", {}, h("i.pulse"), h("b", {}, file.name), " ", h("span.dim", {}, say("import.reading")));
-    results.append(line);
-    taking = taking.then(() => takeOne(file, line));
-  }
-  taking = taking.then(closeable);
+/** A list of files that are taken in one after the other. *take*(path, name) answers {error}, or {nodes, remarks}. */
+function intake(take) {
+  const list = h("ul.results", { "aria-live": "polite" });
+  let taking = Promise.resolve();
+  const one = async (file, line) => {
+    let answer;
+    try {
+      const kept = await upload(file);
+      answer = await take(kept.path, file.name);
+    } catch (refused) {
+      answer = { error: say("import.lost", { name: file.name }) };
+    }
+    line.className = answer.error ? "refused" : "taken";
+    line.replaceChildren(h("b", { dir: "auto" }, file.name), " ", ...(answer.error
+      ? [h("span.trouble", {}, answer.error)]
+      : [...answer.nodes, answer.remarks.length ? h("ul.bullets", {}, answer.remarks.map((remark) => h("li", {}, remark))) : h("small.dim", {}, " " + say("import.whole"))]));
+  };
+  const closeable = () => {
+    if (!list.childNodes.length || list.querySelector(".busy") || list.querySelector(".clear")) return;
+    list.append(h("li.clear", {}, h("button.quiet", { type: "button", onclick: () => list.replaceChildren() }, say("import.clear"))));
+  };
+  const all = (files) => {
+    if (list.childNodes.length && !list.querySelector(".busy")) list.replaceChildren();
+    for (const file of files) {
+      const line = h("li.busy", {}, h("i.pulse"), h("b", { dir: "auto" }, file.name), " ", h("span.dim", {}, say("import.reading")));
+      list.append(line);
+      taking = taking.then(() => one(file, line));
+    }
+    taking = taking.then(closeable);
+  };
+  return { list, take: all };
 }
 
-async function takeOne(file, line) {
-  let answer;
-  try {
-    const kept = await upload(file);
-    answer = await call("take_in", { path: kept.path, name: file.name });
-  } catch (refused) {
-    answer = { error: say("import.lost", { name: file.name }) };
-  }
-  line.className = answer.id ? "taken" : "refused";
-  line.replaceChildren(...(answer.id
-    ? [h("b", {}, file.name), " → ", h("a", { href: place("/personas?persona=" + encodeURIComponent(answer.id)), onclick: (event) => go(event, answer.id) }, answer.name), " ", h("span.chip", {}, say("import.kind." + answer.kind)),
-       answer.remarks.length ? h("ul.bullets", {}, answer.remarks.map((remark) => h("li", {}, remark))) : h("small.dim", {}, " " + say("import.whole"))]
-    : [h("b", {}, file.name), " ", h("span.trouble", {}, answer.error)]));
-  if (answer.id) await reloadList();
-}
-
-function closeable() {
-  if (!results.childNodes.length || results.querySelector(".busy") || results.querySelector(".clear")) return;
-  results.append(h("li.clear", {}, h("button.quiet", { type: "button", onclick: () => results.replaceChildren() }, say("import.clear"))));
-}
+const cardFiles = intake(async (path, name) => {
+  const answer = await call("take_in", { path, name });
+  if (!answer.id) return answer;
+  reloadList();
+  return { nodes: ["→ ", h("a", { href: place("/personas?persona=" + encodeURIComponent(answer.id)), onclick: (event) => go(event, answer.id) }, answer.name), " ", h("span.chip", {}, say("import.kind." + answer.kind))], remarks: answer.remarks };
+});
+const chooser = h("input", { type: "file", multiple: true, accept: ".json,.png,application/json,image/png", id: "import-files", onchange: () => { cardFiles.take([...chooser.files]); chooser.value = ""; } });
+const importing = h("section.import", {}, h("label.drop", {}, chooser, h("b", {}, say("import.title")), h("span.dim", {}, say("import.hint"))), cardFiles.list);

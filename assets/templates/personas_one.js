@@ -50,7 +50,7 @@ function show(view) {
   current = other || view.tweets !== undefined ? view : { ...view, tweets: current.tweets };
   heard = Date.now();
   if (other) {
-    root.replaceChildren(back(), notice, ...beginPersona(view));
+    root.replaceChildren(back(), notice, ...beginPersona(view), calendarsOf(view));
     document.title = view.name + " · " + say("product");
   }
   drawPersona(current);
@@ -68,6 +68,7 @@ function leavePersona() {
   followed = "";
   clearInterval(waking);
   clearInterval(ticking);
+  leaveCalendars();
   tell("");
 }
 
@@ -103,18 +104,24 @@ async function confirmDelete(id) {
   const answer = await call("look", { id });
   if (!answer.view) return tell(answer.error);
   const { name, tweets, status } = answer.view;
-  const remove = h("button.small.danger", { type: "button", id: "delete-yes", onclick: onceAWhile(async () => {
+  const what = [say(tweets === 1 ? "personas.delete.what.one" : "personas.delete.what", { n: tweets }), ...(status === "writing" ? [say("personas.delete.writing")] : [])];
+  makeSure(say("personas.delete.ask", { name }), what, async () => {
     const gone = await call("remove", { id });
-    sure.close();
     if (!gone.gone) return tell(gone.error);
     forget(id);
     turnTo("");
     toast(say("personas.deleted", { name }));
+  });
+}
+
+/** Ask before something is deleted: *question*, what goes with it, and *act* where the answer is yes. */
+function makeSure(question, what, act) {
+  const remove = h("button.small.danger", { type: "button", id: "delete-yes", onclick: onceAWhile(async () => {
+    sure.close();
+    await act();
   }) }, say("personas.delete.yes"));
   const keep = h("button.small", { type: "button", onclick: () => sure.close() }, say("personas.delete.no"));
-  sure.replaceChildren(h("h2", { id: "sure-title" }, say("personas.delete.ask", { name })),
-    h("p", {}, say(tweets === 1 ? "personas.delete.what.one" : "personas.delete.what", { n: tweets })),
-    status === "writing" ? h("p", {}, say("personas.delete.writing")) : "", h("div.acts", {}, remove, keep));
+  sure.replaceChildren(h("h2", { id: "sure-title" }, question), ...what.map((words) => h("p", {}, words)), h("div.acts", {}, remove, keep));
   if (!sure.open) sure.showModal();
   keep.focus();
 }

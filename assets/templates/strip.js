@@ -4,10 +4,9 @@ const MOST = props.value;
 const SOON = 350, SELDOM = 4000; // ms between two looks, while tweets are written and else
 const root = h("section.strip-of-tweets", { "aria-label": say("strip.list"), hidden: true });
 const count = h("input", { type: "number", min: "1", max: String(MOST), value: "5", inputmode: "numeric", id: "strip-count" });
-const from = h("input", { type: "date", id: "strip-from", title: say("strip.from.hint") });
 const write = h("button.small.primary", { type: "submit", id: "strip-write" }, say("strip.write"));
 const form = h("form", { onsubmit: (event) => { event.preventDefault(); order(); } },
-  h("label", {}, h("span", {}, say("strip.count")), count), h("label", {}, h("span", {}, say("strip.from")), from), write);
+  h("label", {}, h("span", {}, say("strip.count")), count), calendarChoice, dayChoice, write);
 const line = h("div.line", { role: "status" });
 const trouble = h("p.notice", { role: "alert", hidden: true });
 const list = h("ul.strip-cards", { tabindex: "0", "aria-label": say("strip.list") });
@@ -33,6 +32,8 @@ function turnTo(view) {
   if (!ready) return;
   gallery.href = place("/gallery?persona=" + encodeURIComponent(ready));
   if (window.location.hash === "#strip") root.scrollIntoView({ block: "center" });
+  clearCalendars();
+  offerCalendars(persona);
   ask("strip", { persona });
 }
 
@@ -57,7 +58,8 @@ async function order() {
   if (!Number.isInteger(wanted) || wanted < 1 || wanted > MOST) return count.focus();
   write.disabled = true;
   complain("");
-  await ask("write", { persona, count: wanted, start: from.value });
+  await ask("write", { persona, count: wanted, start: dayField.value, calendar: fromCalendar.value });
+  offerCalendars(persona);
   write.disabled = false;
 }
 
@@ -121,6 +123,7 @@ function drawLine(job) {
   const state = JSON.stringify(job);
   if (line.dataset.state === state) return;
   line.dataset.state = state;
+  if (job.calendar === "done") calendarWritten(job.id);
   const busy = ["queued", "running"].includes(job.status);
   const planning = busy && job.calendar && job.calendar !== "done" && job.calendar !== "failed";
   const failed = job.calendar === "failed" ? say("strip.no_calendar", { reason: job.reason }) : job.failed ? say("strip.failed", { n: job.failed, reason: job.reason }) : "";

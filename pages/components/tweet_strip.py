@@ -30,6 +30,7 @@ class _Persona(Asked):
 class _Order(_Persona):
     count: Annotated[int, Field(ge=1, le=MOST)]
     start: DayOrNothing = ""
+    calendar: Annotated[str, Field(max_length=40)] = ""
 
 
 def tweet_strip(studio: Studio) -> gr.HTML:
@@ -55,9 +56,14 @@ def tweet_strip(studio: Studio) -> gr.HTML:
         }
         return {"job": job, "tweets": [_narrow(tweet) for tweet in tweets]}
 
+    async def calendars(asked: _Persona) -> Answer:
+        """The calendars that tweets of the persona can be written from, newest first."""
+        return {"calendars": await studio.calendars.of_persona(asked.persona)}
+
     async def write(asked: _Order) -> Answer:
-        """Start writing, ahead of every batch: a person waits."""
-        await studio.tweets.start([Order(asked.persona, asked.count, None, asked.start)], priority=0)
+        """Start writing, ahead of every batch: a person waits. From a calendar that is given, its own days are taken."""
+        start = "" if asked.calendar else asked.start
+        await studio.tweets.start([Order(asked.persona, asked.count, asked.calendar or None, start)], priority=0)
         return await strip(asked)
 
     async def again(asked: _Persona) -> Answer:
@@ -67,8 +73,9 @@ def tweet_strip(studio: Studio) -> gr.HTML:
             await studio.resume(job_id)
         return await strip(asked)
 
-    functions = answering_all([(_Persona, strip), (_Order, write), (_Persona, again)], studio.settings.ui_language)
-    return card("strip", value=MOST, elem_id="strip", server_functions=functions)
+    pairs = [(_Persona, strip), (_Persona, calendars), (_Order, write), (_Persona, again)]
+    functions = answering_all(pairs, studio.settings.ui_language)
+    return card("calendar_names", "strip_calendars", "strip", value=MOST, elem_id="strip", server_functions=functions)
 
 
 def _narrow(tweet: dict[str, Any]) -> dict[str, Any]:

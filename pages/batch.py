@@ -21,9 +21,8 @@ from pages.components.asked import Answer, Asked, Uploaded, answering_all
 from pages.components.batch_rows import BatchRows
 from pages.components.card import card
 from pages.components.reference_image import taken
-from pages.language import sentence, stored
+from pages.language import stored, told
 from pages.tweet_filters import DayOrNothing, Id
-from pipeline.formats.remarks import Remark
 from pipeline.job_files import TakenIn
 from pipeline.studio import Studio
 from pipeline.tweet_desk import MOST_TWEETS
@@ -195,7 +194,7 @@ class _Calls:
         """Say what a dropped file is, and keep it where it is a persona."""
         content, name = await asyncio.to_thread(taken, asked.path, asked.name)
         found = await self.studio.files.any_file(content, name)
-        remarks = [sentence(one, asked.spoken) if isinstance(one, Remark) else one for one in found.remarks]
+        remarks = told(found.remarks, asked.spoken)
         if not isinstance(found, TakenIn):
             return {"kind": "calendar", **asdict(found), "remarks": remarks}
         view = await self.studio.persona(found.persona_id)

@@ -20,9 +20,8 @@ from pages.components.asked import Answer, Asked, Uploaded, answering_all
 from pages.components.card import card
 from pages.components.picture_calls import PictureCalls
 from pages.components.reference_image import taken
-from pages.language import sentence, stored
+from pages.language import stored, told
 from pages.tweet_filters import Id, Wanted
-from pipeline.formats.remarks import Remark
 from pipeline.studio import Studio
 from pipeline.tweet_desk import LONGEST_EDIT, Change, Filters
 
@@ -266,8 +265,7 @@ class _Calls:
         """Apply what was edited in an exported file: the counts of what came of its rows, and ``remarks``."""
         content, name = await asyncio.to_thread(taken, asked.path, asked.name)
         came = await self.studio.tweets.take_back(content, name)
-        remarks = [sentence(one, asked.spoken) if isinstance(one, Remark) else one for one in came.remarks]
-        return {**asdict(came), "remarks": remarks}
+        return {**asdict(came), "remarks": told(came.remarks, asked.spoken)}
 
     async def _newest(self) -> int:
         found = await self.studio.tweets.page(Filters(), limit=1)

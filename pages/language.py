@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from functools import cache, lru_cache
 from pathlib import Path
 from string import Formatter
@@ -82,6 +82,11 @@ def sentence(error: StudioError | Remark, language: str) -> str:
     if isinstance(error, EditError):
         return " ".join(sentence(problem, language) for problem in error.problems)
     return _sentences(language).get(error.template, error.template).format(**error.facts)
+
+
+def told(remarks: Iterable[str], language: str) -> list[str]:
+    """Each of the *remarks* on a file as a sentence in *language*; what is no :class:`Remark` is said as it is."""
+    return [sentence(one, language) if isinstance(one, Remark) else one for one in remarks]
 
 
 @lru_cache(4096)

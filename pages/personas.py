@@ -21,7 +21,7 @@ from pages.components.calendar_calls import CalendarCalls
 from pages.components.card import card
 from pages.components.persona_view import shown
 from pages.components.reference_image import uploaded
-from pages.language import of_request, sentence
+from pages.language import of_request, told
 from pipeline.stages import LONGEST_WISH
 from pipeline.studio import Studio
 from pipeline.tweet_desk import Filters
@@ -174,8 +174,7 @@ class _Calls:
         """Make a persona of an uploaded file: ``{id, name, kind, remarks}``."""
         path, name = uploaded(asked.path, asked.name)
         made = await self.studio.people.import_file(await asyncio.to_thread(_content, path), name)
-        remarks = [sentence(remark, asked.spoken) for remark in made.deviations]
-        return {"id": made.persona_id, "name": made.name, "kind": made.kind, "remarks": remarks}
+        return {"id": made.persona_id, "name": made.name, "kind": made.kind, "remarks": told(made.deviations, asked.spoken)}
 
     async def watch(self, event: gr.EventData, request: gr.Request) -> AsyncIterator[Any]:
         """The persona's view again and again, for as long as it is being written."""

@@ -9,12 +9,11 @@ from typing import Annotated, Any
 
 from pydantic import Field
 
-from pages.components.asked import Answer, Asked
+from pages.components.asked import Answer, Asked, Uploaded
 from pages.components.reference_image import taken
-from pages.language import sentence, stored
+from pages.language import stored, told
 from pages.tweet_filters import DayOrNothing, Id
 from pipeline.calendar import MOST_DAYS
-from pipeline.formats.remarks import Remark
 from pipeline.studio import Studio
 from pipeline.tweet_steps import Order
 
@@ -38,9 +37,8 @@ class PlanJob(OfPersona):
     job: Id
 
 
-class CalendarFile(OfPersona):
-    path: Annotated[str, Field(max_length=4096)]
-    name: Annotated[str, Field(max_length=1000)]
+class CalendarFile(OfPersona, Uploaded):
+    pass
 
 
 class CalendarCalls:
@@ -65,8 +63,8 @@ class CalendarCalls:
         """The persona's calendars, newest first, and how it stands with the one that was ordered last."""
         writing = await self.studio.calendars.writing(asked.persona)
         found = await self.studio.calendars.of_persona(asked.persona)
-        told = {**asdict(writing), "reason": stored(writing.reason, asked.spoken)} if writing else None
-        return {"calendars": found, "writing": told, "usual": USUAL_DAYS, "most": MOST_DAYS}
+        state = {**asdict(writing), "reason": stored(writing.reason, asked.spoken)} if writing else None
+        return {"calendars": found, "writing": state, "usual": USUAL_DAYS, "most": MOST_DAYS}
 
     async def days(self, asked: OneCalendar) -> Answer:
         """The days of a calendar in their order, each as [date, plan], and what it says of all of them."""
@@ -92,8 +90,7 @@ class CalendarCalls:
         """Keep an uploaded calendar: ``{calendar, remarks}``."""
         content, name = await asyncio.to_thread(taken, asked.path, asked.name)
         calendar_id, deviations = await self.studio.calendars.add(asked.persona, content, name)
-        remarks = [sentence(one, asked.spoken) if isinstance(one, Remark) else one for one in deviations]
-        return {"calendar": calendar_id, "remarks": remarks}
+        return {"calendar": calendar_id, "remarks": told(deviations, asked.spoken)}
 
     async def remove_calendar(self, asked: OneCalendar) -> Answer:
         """Delete a calendar; its tweets stay."""

@@ -127,7 +127,7 @@ async def write(
     """A calendar of *days* days from *start* (tomorrow where the persona lives, if it is ``None``) as SPEC 4 has it.
 
     Days that the LLM leaves out are asked for again, days nobody asked for are dropped. Raises :class:`WriterError`, and
-    :class:`ConflictError` for an absurd number of days or an absurd year.
+    :class:`ConflictError` for an absurd number of days.
     """
     wanted = days_from(outputs, start, days, f"{name}|{wishes.seed}")
     times = posting_times(outputs)
@@ -194,8 +194,6 @@ def days_from(outputs: Mapping[str, Any], start: date | None, days: int, chance:
     if not 1 <= days <= MOST_DAYS:
         raise ConflictError("A calendar has 1 to {limit} days.", limit=MOST_DAYS)
     first = start or today(outputs) + timedelta(days=1)
-    if not EARLIEST <= first.year <= LATEST:
-        raise ConflictError("A calendar begins in a year from {first} to {last}.", first=EARLIEST, last=LATEST)
     kinds = spread(weights(outputs), days, f"{chance}|{first}")
     dates = [first + timedelta(days=offset) for offset in range(days)]
     return [Day(day.isoformat(), WEEKDAYS[day.weekday()], kind) for day, kind in zip(dates, kinds, strict=True)]

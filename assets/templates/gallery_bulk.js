@@ -9,7 +9,7 @@ const wish = h("input", { type: "text", maxlength: "2000", placeholder: say("gal
 const wishing = h("form.rewrite", { hidden: true, onsubmit: rewriteSelected, onkeydown: (event) => { if (event.key === "Escape" && !event.isComposing) { event.preventDefault(); event.stopPropagation(); leaveWish(); } } },
   wish, h("button.small.primary", { type: "submit" }, say("gallery.rewrite.start")), h("button.small", { type: "button", onclick: () => leaveWish() }, say("gallery.cancel")));
 const anew = h("button.small", { type: "button", "data-mark": "rewrite", "aria-expanded": "false", onclick: () => (wishing.hidden ? askForWish() : leaveWish()) }, say("gallery.rewrite"));
-const pictures = h("button.small", { type: "button", onclick: drawSelected }, say("gallery.picture.many"));
+const pictures = h("button.small", { type: "button", "data-mark": "pictures", onclick: drawSelected }, say("gallery.picture.many"));
 const matchAll = h("button.quiet", { type: "button", id: "select-matching", onclick: selectMatching });
 const bulk = h("div.bulk", { role: "region", "aria-label": say("gallery.selection"), hidden: true }, bulkCount,
   Object.entries(DECISIONS).map(([status, key]) => h("button.small." + status, { type: "button", onclick: () => reviewSelected(status) }, say(key))),

@@ -110,8 +110,9 @@ async def test_an_absurd_order_is_refused(open_studio, writer_url, days, start):
 async def test_an_absurd_year_is_a_sentence(open_studio, writer_url, start):
     async with open_studio(writer_url) as studio:
         persona_id = await person(studio)
-        await ended(studio, await studio.calendars.start(Order(persona_id, 3, None, start)))
-        assert (await studio.calendars.writing(persona_id)).reason == "A calendar begins in a year from 1900 to 2199."
+        with pytest.raises(ConflictError, match="in the years 1900 to 2199"):
+            await studio.calendars.start(Order(persona_id, 3, None, start))
+        assert await studio.calendars.writing(persona_id) is None
 
 
 async def test_a_file_is_kept_and_comes_out_in_three_kinds(open_studio, writer_url):

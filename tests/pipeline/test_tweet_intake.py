@@ -152,7 +152,7 @@ async def test_what_is_changed_while_the_checks_run_is_a_conflict_too(open_shelf
             return await shelf.studio.tweets._judge(persona_id)
 
         content = sheet([{**row, "text": "From the file.", "status": "approved"}])
-        came = await TweetIntake(shelf.studio._store, judge).take_back(content, "tweets.csv", by="author")
+        came = await TweetIntake(shelf.studio._store, judge, _nobody).take_back(content, "tweets.csv", by="author")
         assert counts(came) == {"conflicts": 1}
         assert ((await shelf.get(tweet_id))["text"], (await shelf.get(tweet_id))["status"]) == ("Meanwhile.", "draft")
 
@@ -271,8 +271,8 @@ HOSTILE = [
 ]
 
 
-async def _nobody(persona_id):
-    raise AssertionError(f"nothing was edited, so nothing of {persona_id} is checked")
+async def _nobody(about):
+    raise AssertionError(f"no text was edited, so nothing of {about} is checked or compared")
 
 
 @settings(max_examples=25, deadline=None)
@@ -292,7 +292,7 @@ def test_an_export_that_nobody_edited_changes_nothing(texts, kind):
                 new = NewTweet("mara", "\n\n".join(parts) or text, 1, parts=parts, date=dates[number % 3], time=["9:5", None][number % 2])
                 store.submit(tweets.save, new, NOW).result()
             made = TweetFiles(store, Path(folder), texts[0]).made(kind, Filters())
-            came = asyncio.run(TweetIntake(store, _nobody).take_back(b"".join(made.chunks), "tweets", by="author"))
+            came = asyncio.run(TweetIntake(store, _nobody, _nobody).take_back(b"".join(made.chunks), "tweets", by="author"))
             assert counts(came) == {"same": len(texts)}
             assert {tweet["version"] for tweet in store.read(tweets.page, Filters())} == {1}
         finally:
@@ -301,3 +301,14 @@ def test_an_export_that_nobody_edited_changes_nothing(texts, kind):
 
 def test_every_column_that_is_read_back_is_written():
     assert {"id", "text", "status", "date", "time", "revision", "exported_status"} <= set(tables.COLUMNS)
+
+
+async def test_what_is_written_next_is_compared_with_the_text_that_came_back(open_shelf):
+    async with open_shelf() as shelf:
+        text = "Four buses went by before one of them felt like stopping at the bridge."
+        tweet_id, other = await shelf.tweet("A first text."), await shelf.tweet("Another.")
+        (row, *_) = [row for row in await shelf.rows() if row["id"] == tweet_id]
+        assert counts(await shelf.back(sheet([{**row, "text": text}]))) == {"changed": 1}
+        now = await shelf.get(other)
+        edited = await shelf.studio.tweets.edit(other, f"{text}!", now["revision"])
+        assert edited["badges"] == [{"kind": "near_duplicate", "detail": tweet_id}]

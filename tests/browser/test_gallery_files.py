@@ -1,5 +1,4 @@
 """The Gallery's files in a real browser: exports, and edited ones that come back."""
-# ruff: noqa: F401, F811  fixtures are imported
 
 from __future__ import annotations
 
@@ -10,7 +9,8 @@ import zipfile
 import pytest
 
 from .conftest import NARROW, WIDE
-from .test_gallery import HOSTILE, card, exported, gallery, shelf, site
+from .shelf import card
+from .test_gallery import HOSTILE, exported
 
 pytestmark = [pytest.mark.browser]
 

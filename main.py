@@ -52,6 +52,7 @@ GOES_WITH = {
     "calendars": (BATCH,),
     "calendar": (ONE,),
     "tweets": (BATCH, ONE),
+    "context": (BATCH, ONE),
     "start": (BATCH, ONE, CALENDAR),
     "output_dir": (BATCH, ONE, CALENDAR),
     "days": (CALENDAR,),
@@ -63,6 +64,7 @@ GOES_WITH = {
 LARGEST_SEED = 2**63 - 1
 MOST_TWEETS = 10_000
 MOST_DAYS = 366
+LONGEST_CONTEXT = 1000
 CALENDAR_ENDINGS = (".json", ".csv", ".ics")
 MOST_GPUS = 64
 MOST_IMAGES = 20_000
@@ -129,6 +131,7 @@ def _add_tweet_flags(group: argparse._ArgumentGroup) -> None:
     group.add_argument("--persona", metavar="F", help="one persona's file: alone it is a mode, and writes tweets")
     group.add_argument("--calendar", metavar="F", help="that persona's calendar, JSON or CSV (default: it is written)")
     group.add_argument("--tweets", "--tweets-count", type=_up_to(MOST_TWEETS), metavar="N", help="tweets of each persona (default: 5)")
+    group.add_argument("--context", metavar="TEXT", help="what goes on outside while they tweet: weather, season, news")
     group.add_argument("--days", type=_up_to(MOST_DAYS), metavar="N", help="days of the calendar (default: 15)")
     group.add_argument(
         "--calendar-output",
@@ -256,7 +259,10 @@ def _files_order(made: argparse.ArgumentParser, given: argparse.Namespace, mode:
     if mode == CALENDAR:
         return CalendarOrder(Path(personas[0]), folder, given.days or 15, start, _calendar_output(made, given))
     files = tuple(Path(persona) for persona in personas)
-    return BatchOrder(files, folder, given.tweets or 5, tuple(Path(calendar) for calendar in calendars or ()), start, several=several)
+    if len(context := given.context or "") > LONGEST_CONTEXT:
+        made.error(f"--context has {LONGEST_CONTEXT} characters at most")
+    days = tuple(Path(calendar) for calendar in calendars or ())
+    return BatchOrder(files, folder, given.tweets or 5, days, start, context, several=several)
 
 
 def _calendar_output(made: argparse.ArgumentParser, given: argparse.Namespace) -> str:

@@ -68,7 +68,7 @@ class Batches:
         extra = {"sources": [source.label for source in sources], "outputs": [str(source.target) for source in sources]}
         if isinstance(order, CalendarOrder):
             return await studio.calendars.start(orders[0], extra=extra)
-        return await studio.tweets.start(orders, priority=BATCH if order.several else 0, extra=extra)
+        return await studio.tweets.start(orders, context=order.context, priority=BATCH if order.several else 0, extra=extra)
 
     # What a session asks
 

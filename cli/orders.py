@@ -23,7 +23,8 @@ class PersonaOrder:
 @dataclass(frozen=True)
 class BatchOrder:
     """Write *count* tweets for the persona of each of *personas* (files), from *calendars* (as many files, or none) or from calendars that
-    are written for it from *start* on (a date as text; tomorrow where it is empty). *several* says that nobody waits for it.
+    are written for it from *start* on (a date as text; tomorrow where it is empty). *context* is what goes on around the personas.
+    *several* says that nobody waits for it.
     """
 
     personas: tuple[Path, ...]
@@ -31,6 +32,7 @@ class BatchOrder:
     count: int
     calendars: tuple[Path, ...] = ()
     start: str = ""
+    context: str = ""
     several: bool = True
 
     @property

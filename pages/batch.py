@@ -25,7 +25,7 @@ from pages.language import stored, told
 from pages.tweet_filters import DayOrNothing, Id
 from pipeline.job_files import TakenIn
 from pipeline.studio import Studio
-from pipeline.tweet_desk import MOST_TWEETS
+from pipeline.tweet_desk import LONGEST_CONTEXT, MOST_TWEETS
 from pipeline.tweet_steps import KIND, Order
 
 PAGE = 60
@@ -38,7 +38,6 @@ MOST_FILES = 100
 RECENT = 8
 PACE = 0.5
 """Seconds that a look at a running batch waits, so that a page is drawn twice a second; when the batch ends or stops, not that long."""
-LONGEST_CONTEXT = 1000
 SCRIPTS = ("batch_match", "batch_files", "batch_people", "batch_order", "batch_run", "batch")
 ROW = ("id", "name", "tweets", "file", "calendar")
 LIMITS = {"files": MOST_FILES, "personas": MOST_PERSONAS, "each": MOST_EACH, "tweets": MOST_TWEETS, "context": LONGEST_CONTEXT}
@@ -145,8 +144,7 @@ class _Calls:
         for persona, content in zip(asked.personas, contents, strict=True):
             calendar_id = (await self.studio.calendars.add(persona.id, *content))[0] if content else None
             orders.append(Order(persona.id, asked.count, calendar_id, asked.start))
-        context = {"weather": asked.context.strip()} if asked.context.strip() else None
-        return {"job": await self.studio.tweets.start(orders, context=context)}
+        return {"job": await self.studio.tweets.start(orders, context=asked.context)}
 
     async def recent(self, _: _Recent) -> Answer:
         """The newest jobs that write tweets."""

@@ -29,6 +29,8 @@ from storage.tweets import Change, Filters
 
 MOST_TWEETS = 20_000
 """Tweets of one job."""
+LONGEST_CONTEXT = 1000
+"""Characters of what is going on outside."""
 REASONS = 3
 """Reasons that are listed of a persona's failures in a job: the most frequent ones."""
 REVIEWED = 1000
@@ -67,12 +69,13 @@ class TweetDesk:
         self,
         orders: Sequence[Order],
         *,
-        context: Mapping[str, Any] | None = None,
+        context: str = "",
         priority: int = 10,
         title: str = "",
         extra: dict[str, Any] | None = None,
     ) -> str:
         """Start a job that writes tweets. Returns its id. *priority* 0 is for a person who waits. *extra* is kept in the job's params.
+        *context* is what goes on around the personas (weather, news), in the author's words.
 
         Raises :class:`ConflictError` for an empty or an absurd order and for a calendar of another persona, :class:`NotFoundError` for an
         unknown persona or calendar.
@@ -82,10 +85,12 @@ class TweetDesk:
             raise ConflictError("Say for whom, and at least 1 tweet for each.")
         if total > MOST_TWEETS:
             raise ConflictError("{total} tweets are too many for one job; the limit is {limit}.", total=total, limit=MOST_TWEETS)
+        if len(context) > LONGEST_CONTEXT:
+            raise ConflictError("What goes on outside is told in {limit} characters at most.", limit=LONGEST_CONTEXT)
         if len({order.persona_id for order in orders}) < len(orders):
             raise ConflictError("A persona stands twice in this batch.")
         names = await self._store.fetch(tweet_steps.called, orders)
-        params = {**(extra or {}), **tweet_steps.params(orders), "context": dict(context or {})}
+        params = {**(extra or {}), **tweet_steps.params(orders), "context": {"weather": context.strip()} if context.strip() else {}}
         shown = title or (f"{names[0]}: {total} tweets" if len(names) == 1 else f"{len(names)} personas, {total} tweets")
         return await self._jobs.submit(tweet_steps.KIND, shown, tweet_steps.graph(orders), params=params, priority=priority)
 

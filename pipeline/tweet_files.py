@@ -13,6 +13,7 @@ from sqlite_utils import Database
 from errors import NotFoundError
 from pipeline.formats import batches, tables
 from pipeline.formats.json_out import as_json
+from pipeline.formats.names import file_stem
 from pipeline.formats.zips import Entry, zipped
 from storage import images, personas
 from storage import tweets as table
@@ -113,7 +114,7 @@ class TweetFiles:
             found = [tweet for page in self._pages(replace(filters, persona_ids=(persona_id,))) for tweet in page]
             if persona:
                 batch = batches.as_batch_v1(reversed(found), persona_name=persona["name"], lora=persona["lora"], disclosure=self.disclosure)
-                yield Entry(f"{_safe(persona['name'])}-{persona_id[-6:]}.json", [as_json(batch)])
+                yield Entry(f"{file_stem(persona['name'])}-{persona_id[-6:]}.json", [as_json(batch)])
 
     # With pictures
 
@@ -178,8 +179,5 @@ def _persona(db: Database, persona_id: str) -> dict[str, Any] | None:
 
 def _picture_name(tweet: Tweet, file: str) -> str:
     """By which one finds the tweet of a picture: its day, whose it is, and the end of its id."""
-    return f"{_safe(tweet['date'] or 'undated')}-{_safe(tweet['persona_name'])}-{tweet['id'][-10:]}{Path(file).suffix}"
-
-
-def _safe(name: str) -> str:
-    return "".join(letter if letter.isalnum() or letter == "-" else "_" for letter in name)[:60].strip("_-") or "persona"
+    day = file_stem(tweet["date"] or "undated", keep="-")
+    return f"{day}-{file_stem(tweet['persona_name'])}-{tweet['id'][-10:]}{Path(file).suffix}"

@@ -271,6 +271,14 @@ def taken_in(shell):
     return shell.rows("SELECT count(*) AS n FROM personas")[0]["n"]
 
 
+def test_the_writer_is_told_what_goes_on_outside(shell, people, offline_server):
+    server = offline_server("--control")
+    (file,) = people(1)
+    done = shell.run("--persona", file, "--tweets", "1", "--context", " hailstones </data> ", *at(server))
+    assert done.returncode == 0, done.stderr
+    assert [row["told"] for row in shell.rows("SELECT params ->> '$.context.weather' AS told FROM jobs")] == ["hailstones </data>"]
+
+
 def test_files_that_a_kill_kept_from_being_written_are_written(shell, people, writer_url):
     (file,) = people(1)
     shell.run("--persona", file, "--tweets", "1", "--api-base", writer_url)
@@ -356,6 +364,8 @@ def test_what_failed_is_grouped_and_the_file_says_what_is_missing(shell, people,
         (("--persona", "a", "--personas", "b"), "--personas only goes with --batch-mode"),
         (("--generate-calendar",), "--persona F"),
         (("--generate-calendar", "--persona", "a", "--start", "tomorrow"), "not a date"),
+        (("--persona", "a", "--context", "x" * 1001), "--context has 1000 characters at most"),
+        (("--generate-calendar", "--persona", "a", "--context", "rain"), "--context"),
         (("--generate-calendar", "--persona", "a", "--days", "367"), "from 1 to 366"),
         (("--generate-calendar", "--persona", "a", "--calendar-output", "july.txt"), ".json, .csv or .ics"),
         (("--generate-calendar", "--persona", "a", "--calendar-output", ""), ".json, .csv or .ics"),

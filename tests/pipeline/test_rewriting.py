@@ -122,7 +122,7 @@ async def test_several_are_rewritten_as_one_job_but_none_twice_at_once(open_stud
 
 async def test_a_rewrite_is_told_what_the_first_text_was_told_of_the_day(open_studio, start_server):
     async with a_persona(open_studio, start_server, ONE, OTHER) as (studio, server, persona_id, calendar_id):
-        job_id = await studio.tweets.start([Order(persona_id, 1, calendar_id)], context={"weather": "hailstones"})
+        job_id = await studio.tweets.start([Order(persona_id, 1, calendar_id)], context="hailstones")
         await finished(studio, job_id)
         await rewritten(studio, (await studio.tweets.page(Filters()))[0]["id"])
         assert all("hailstones" in body["messages"][1]["content"] for body in server.asked[-2:])

@@ -10,6 +10,7 @@ import socket
 import subprocess
 import sys
 import time
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -116,13 +117,20 @@ def start_site(tmp_path):
             site.kill()
 
 
-@pytest.fixture(scope="session")
-def shared_site(tmp_path_factory):
-    """One app on the embedded writer for all tests that leave it as it is."""
-    site = Site(tmp_path_factory.mktemp("shared"), {}).start()
+@contextmanager
+def running(folder, environment=None):
+    """An app that has to end well, and to say nothing odd until then."""
+    site = Site(folder, environment or {}).start()
     yield site
     assert site.stop() == 0
     assert "Traceback" not in site.log.read_text()
+
+
+@pytest.fixture(scope="session")
+def shared_site(tmp_path_factory):
+    """One app on the embedded writer for all tests that leave it as it is."""
+    with running(tmp_path_factory.mktemp("shared")) as site:
+        yield site
 
 
 @pytest.fixture(scope="package")
@@ -167,10 +175,8 @@ def open_page(chromium):
 @pytest.fixture(scope="module")
 def gallery_site(tmp_path_factory):
     """One app for the tests of a module that look at the Gallery."""
-    started = Site(tmp_path_factory.mktemp("gallery"), {}).start()
-    yield started
-    assert started.stop() == 0
-    assert "Traceback" not in started.log.read_text()
+    with running(tmp_path_factory.mktemp("gallery")) as site:
+        yield site
 
 
 @pytest.fixture

@@ -5,27 +5,44 @@ from __future__ import annotations
 from datetime import UTC, datetime
 
 from pipeline.length import weighted_length
+from pipeline.stages import STAGES
 from storage import personas, tweets
 from storage.clock import new_id
 from storage.database import Store
+from storage.personas import StageVersion, output_hash
 from storage.tweets import Filters, NewTweet
+from tests.pipeline import seven_outputs
 
 NOW = datetime(2026, 11, 25, 12, tzinfo=UTC)
 
 
 class Shelf:
-    """The site's database, written to as jobs would."""
+    """The site's database, written to as jobs would; *page* is where it is looked at."""
 
-    def __init__(self, site):
+    def __init__(self, site, page="gallery"):
         self.site = site
-        self.url = f"{site.url}gallery"
+        self.url = f"{site.url}{page}"
         self.store = Store(site.data)
 
-    def person(self, name="Mara of the Night Bakery"):
-        values = {"language": "English", "picture": None, "options": {}, "job_id": None, "now": NOW}
-        persona_id = new_id()
-        self.store.submit(lambda tx: personas.create(tx, persona_id, name=name, **values)).result()
+    def person(self, name="Mara of the Night Bakery", outputs=()):
+        """A persona with the stages of *outputs*."""
+        persona_id, made = new_id(), dict(outputs)
+        if "core" in made:
+            made["core"] = {**made["core"], "name": name}
+
+        def save(tx):
+            personas.create(tx, persona_id, name=name, language="English", picture=None, options={}, job_id=None, now=NOW)
+            for stage in STAGES:
+                if stage.key in made:
+                    hashes = {need: output_hash(made[need]) for need in stage.needs if need in made}
+                    personas.save_stage(tx, StageVersion(persona_id, stage.key, made[stage.key], hashes), NOW)
+
+        self.store.submit(save).result()
         return persona_id
+
+    def whole(self, name="Mara Lindqvist"):
+        """A persona with all seven stages."""
+        return self.person(name, seven_outputs.outputs())
 
     def tweet(self, persona_id, text, **values):
         given = {"length": weighted_length(text), "date": "2026-12-01", "time": "08:15", "topic_type": "craft_tip", "mood": "wry", **values}

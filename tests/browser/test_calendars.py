@@ -7,16 +7,14 @@ from datetime import UTC, datetime
 
 import pytest
 
-from storage import calendars, personas
+from storage import calendars
 from storage import tweets as table
 from storage.calendars import NewCalendar
 from storage.clock import new_id
-from storage.database import Store
-from storage.personas import StageVersion
 from storage.tweets import Filters
-from tests.pipeline import seven_outputs
 
-from .conftest import NARROW, WIDE, Site
+from .conftest import NARROW, WIDE, running
+from .shelf import Shelf
 
 pytestmark = [pytest.mark.browser]
 
@@ -35,24 +33,8 @@ PLAN = {
 }
 
 
-class Shelf:
-    """The site's database, written to as jobs would."""
-
-    def __init__(self, site):
-        self.site = site
-        self.store = Store(site.data)
-
-    def person(self, name="Mara Lindqvist"):
-        """A persona with all seven stages."""
-        persona_id, outputs = new_id(), {**seven_outputs.outputs(), "core": seven_outputs.core(name=name)}
-
-        def save(tx):
-            personas.create(tx, persona_id, name=name, language="English", picture=None, options={}, job_id=None, now=NOW)
-            for stage, output in outputs.items():
-                personas.save_stage(tx, StageVersion(persona_id, stage, output, {}), NOW)
-
-        self.store.submit(save).result()
-        return persona_id
+class Calendars(Shelf):
+    """Those of the personas of the site's database."""
 
     def calendar(self, persona_id, title="december.json", days=("2026-12-01", "2026-12-02"), plan=PLAN, source="upload"):
         new = NewCalendar(persona_id, title, source, {"persona_name": "Mara", "calendar": dict.fromkeys(days, plan)})
@@ -67,15 +49,13 @@ class Shelf:
 
 @pytest.fixture(scope="module")
 def site(tmp_path_factory):
-    started = Site(tmp_path_factory.mktemp("calendars"), {"OFFLINE_LATENCY": "0.2"}).start()
-    yield started
-    assert started.stop() == 0
-    assert "Traceback" not in started.log.read_text()
+    with running(tmp_path_factory.mktemp("calendars"), {"OFFLINE_LATENCY": "0.2"}) as started:
+        yield started
 
 
 @pytest.fixture
 def shelf(site):
-    opened = Shelf(site)
+    opened = Calendars(site, "personas")
     yield opened
     opened.store.close()
 
@@ -85,7 +65,7 @@ def opened(shelf, open_page):
     """Opens the page of one persona: ``opened(persona_id)``."""
 
     def open_(persona_id, **options):
-        page = open_page(f"{shelf.site.url}personas?persona={persona_id}", **options)
+        page = open_page(f"{shelf.url}?persona={persona_id}", **options)
         page.wait_for_selector("#calendars .shelf > li:not(.waiting)")
         return page
 
@@ -101,7 +81,7 @@ def file(name, content):
 
 
 def test_a_calendar_is_written_opened_and_taken_away(shelf, opened):
-    page = opened(persona_id := shelf.person())
+    page = opened(persona_id := shelf.whole())
     assert page.inner_text("#calendars .none").startswith("No calendar yet")
     assert page.input_value("#plan-days") == "15"
     page.fill("#plan-days", "3")
@@ -135,7 +115,7 @@ def test_a_calendar_is_written_opened_and_taken_away(shelf, opened):
 
 
 def test_files_are_added_by_choice_and_by_drop_with_every_deviation_and_refusals_in_a_sentence(shelf, opened):
-    page = opened(persona_id := shelf.person())
+    page = opened(persona_id := shelf.whole())
     sheet = b"date,topic,theme\n2027-02-01,bread,rye\n2027-02-02,tea,green\n"
     page.set_input_files("#calendar-files", [file("plan.csv", sheet), file("broken.json", b"{")])
     page.wait_for_selector("#calendars .results .refused")
@@ -159,8 +139,8 @@ def test_files_are_added_by_choice_and_by_drop_with_every_deviation_and_refusals
 def test_one_that_fails_says_why_and_is_written_again(start_site, offline_server, open_page):
     server = offline_server("--latency", "0.2", "--faults", "refusal=1")
     shelf = Shelf(start_site(OPENAI_BASE_URL=server.url))
-    persona_id = shelf.person()
-    page = open_page(f"{shelf.site.url}personas?persona={persona_id}", locale="zh-CN")
+    persona_id = shelf.whole()
+    page = open_page(f"{shelf.url}?persona={persona_id}", locale="zh-CN")
     page.wait_for_selector("#calendars .none")
     page.fill("#plan-days", "2")
     page.click("#plan-go")
@@ -176,7 +156,7 @@ def test_one_that_fails_says_why_and_is_written_again(start_site, offline_server
 
 
 def test_one_is_deleted_after_a_question_and_others_are_seen_without_reloading(shelf, opened):
-    persona_id = shelf.person()
+    persona_id = shelf.whole()
     first, second = shelf.calendar(persona_id, "first.json"), shelf.calendar(persona_id, "second.json")
     tweet = table.NewTweet(persona_id=persona_id, text="Rye.", length=4, calendar_id=first)
     shelf.store.submit(table.save, tweet, NOW).result()
@@ -198,7 +178,7 @@ def test_one_is_deleted_after_a_question_and_others_are_seen_without_reloading(s
 
 
 def test_of_a_long_one_the_first_days_are_shown_and_then_the_others(shelf, opened):
-    persona_id = shelf.person()
+    persona_id = shelf.whole()
     shelf.calendar(persona_id, days=[f"2027-{month:02}-{day:02}" for month in range(1, 5) for day in range(1, 29)])
     page = opened(persona_id)
     page.click("#calendars .open")
@@ -211,7 +191,7 @@ def test_of_a_long_one_the_first_days_are_shown_and_then_the_others(shelf, opene
 
 
 def test_hostile_plans_are_shown_as_text(shelf, opened):
-    persona_id = shelf.person()
+    persona_id = shelf.whole()
     plan = {**dict.fromkeys(PLAN, HOSTILE), "keywords": [HOSTILE], HOSTILE: {HOSTILE: [HOSTILE]}, "topic_type": {"no": HOSTILE}}
     shelf.calendar(persona_id, HOSTILE, plan=plan)
     page = opened(persona_id)
@@ -233,7 +213,7 @@ def test_hostile_plans_are_shown_as_text(shelf, opened):
 
 @pytest.mark.parametrize("language", ["en", "zh-CN"])
 def test_on_a_phone_nothing_sticks_out(shelf, opened, language):
-    persona_id = shelf.person()
+    persona_id = shelf.whole()
     shelf.calendar(persona_id, "x" * 120, plan={**PLAN, "theme": "y" * 300, "topic_type": "z" * 80, "k" * 60: "v" * 200})
     page = opened(persona_id, viewport=NARROW, locale=language)
     page.set_input_files("#calendar-files", [file("w" * 150 + ".json", b"{")])
@@ -245,7 +225,7 @@ def test_on_a_phone_nothing_sticks_out(shelf, opened, language):
 
 
 def test_calls_that_no_script_makes_are_refused_in_a_sentence(shelf, opened):
-    page = opened(persona_id := shelf.person())
+    page = opened(persona_id := shelf.whole())
     answers = page.evaluate(
         """async calls => {
             const component = window.gradio_config.components.find(one => one.props.elem_id === 'personas').id;
@@ -278,7 +258,7 @@ def test_calls_that_no_script_makes_are_refused_in_a_sentence(shelf, opened):
 
 @pytest.mark.parametrize("viewport", [WIDE, NARROW], ids=["wide", "narrow"])
 def test_tweets_are_written_from_a_calendar_that_is_chosen(shelf, open_page, viewport):
-    persona_id = shelf.person()
+    persona_id = shelf.whole()
     kept = shelf.calendar(persona_id, "a calendar with quite a long name, as people give them.json")
     other = shelf.calendar(persona_id, "other.json", days=["2027-05-05"])
     page = open_page(f"{shelf.site.url}?persona={persona_id}&calendar={kept}#strip", viewport=viewport)
@@ -298,7 +278,7 @@ def test_tweets_are_written_from_a_calendar_that_is_chosen(shelf, open_page, vie
 
 
 def test_a_persona_without_calendars_is_not_asked_for_one_until_one_is_written(shelf, open_page):
-    persona_id = shelf.person()
+    persona_id = shelf.whole()
     page = open_page(f"{shelf.site.url}?persona={persona_id}")
     page.wait_for_selector("#strip-write:visible")
     assert page.is_hidden("#strip-calendar")
@@ -310,8 +290,8 @@ def test_a_persona_without_calendars_is_not_asked_for_one_until_one_is_written(s
 
 
 def test_a_calendar_that_is_gone_or_another_personas_is_refused_in_a_sentence(shelf, open_page):
-    persona_id = shelf.person()
-    kept, foreign = shelf.calendar(persona_id), shelf.calendar(shelf.person("Bert"))
+    persona_id = shelf.whole()
+    kept, foreign = shelf.calendar(persona_id), shelf.calendar(shelf.whole("Bert"))
     page = open_page(f"{shelf.site.url}?persona={persona_id}")
     page.wait_for_selector("#strip-calendar:visible")
     page.evaluate("id => (document.querySelector('#strip-calendar').options[1].value = id)", foreign)

@@ -10,7 +10,7 @@ from PIL import Image
 
 from storage import images, tweets
 
-from .conftest import NARROW, WIDE, Site
+from .conftest import NARROW, WIDE, running
 from .test_gallery import HOSTILE, NOW, Shelf
 
 pytestmark = [pytest.mark.browser]
@@ -21,10 +21,8 @@ SLOW = {"positive_prompt": "a bakery at night, rain", "generation_params": {"wid
 
 @pytest.fixture(scope="module")
 def site(tmp_path_factory):
-    started = Site(tmp_path_factory.mktemp("images"), {"CPU_WORKERS": "1", "IMAGE_SIZE": "128x128", "IMAGE_ENGINE": "preview"}).start()
-    yield started
-    assert started.stop() == 0
-    assert "Traceback" not in started.log.read_text()
+    with running(tmp_path_factory.mktemp("images"), {"CPU_WORKERS": "1", "IMAGE_SIZE": "128x128", "IMAGE_ENGINE": "preview"}) as started:
+        yield started
 
 
 @pytest.fixture

@@ -8,7 +8,7 @@ import pytest
 
 from storage import images
 
-from .conftest import Site
+from .conftest import running
 from .test_gallery import Shelf
 from .test_images import draw_all
 
@@ -48,10 +48,8 @@ TOLD = f"""() => {{
 @pytest.fixture(scope="module")
 def site(tmp_path_factory, tiny):
     environment = {"IMAGE_ENGINE": "diffusers", "IMAGE_MODEL": str(tiny / "z-image"), "CPU_WORKERS": str(WORKERS)}
-    started = Site(tmp_path_factory.mktemp("diffusers"), environment).start()
-    yield started
-    assert started.stop() == 0
-    assert "Traceback" not in started.log.read_text()
+    with running(tmp_path_factory.mktemp("diffusers"), environment) as started:
+        yield started
 
 
 @pytest.fixture

@@ -7,7 +7,7 @@ import signal
 
 import pytest
 
-from .conftest import NARROW, SAMPLES, Site, choose
+from .conftest import NARROW, SAMPLES, choose, running
 from .shelf import Shelf
 from .test_gallery import HOSTILE
 
@@ -19,10 +19,8 @@ SLOW = {"positive_prompt": "a bakery at night, rain", "generation_params": {"wid
 @pytest.fixture(scope="module")
 def site(tmp_path_factory):
     settings = {"CPU_WORKERS": "2", "IMAGE_ENGINE": "preview", "OFFLINE_LATENCY": "0.8", "MAX_CONCURRENT": "3"}
-    started = Site(tmp_path_factory.mktemp("monitor"), settings).start()
-    yield started
-    assert started.stop() == 0
-    assert "Traceback" not in started.log.read_text()
+    with running(tmp_path_factory.mktemp("monitor"), settings) as started:
+        yield started
 
 
 def look(open_page, site, **options):

@@ -8,15 +8,13 @@ from datetime import UTC, datetime
 
 import pytest
 
-from pipeline.stages import STAGES
 from storage import personas, tweets
-from storage.clock import new_id
-from storage.database import Store
-from storage.personas import StageVersion, output_hash
+from storage.personas import StageVersion
 from storage.tweets import NewTweet
 from tests.pipeline import seven_outputs
 
-from .conftest import NARROW, Site, states
+from .conftest import NARROW, running, states
+from .shelf import Shelf
 
 pytestmark = [pytest.mark.browser]
 
@@ -25,29 +23,8 @@ HOSTILE = "<img src=x onerror=alert(1)><script>alert(2)</script> ${alert(3)} ${7
 OTHERS = ["strategy", "examples", "network", "authenticity", "visual", "knowledge"]
 
 
-class Shelf:
-    """The site's database, written to as jobs would."""
-
-    def __init__(self, site):
-        self.site = site
-        self.url = f"{site.url}personas"
-        self.store = Store(site.data)
-
-    def person(self, name="Mara Lindqvist", outputs=None):
-        """A persona with the stages of *outputs*, all seven unless told otherwise."""
-        persona_id, made = new_id(), seven_outputs.outputs() if outputs is None else outputs
-        if "core" in made:
-            made = {**made, "core": {**made["core"], "name": name}}
-
-        def save(tx):
-            personas.create(tx, persona_id, name=name, language="English", picture=None, options={}, job_id=None, now=NOW)
-            for stage in STAGES:
-                if stage.key in made:
-                    hashes = {need: output_hash(made[need]) for need in stage.needs if need in made}
-                    personas.save_stage(tx, StageVersion(persona_id, stage.key, made[stage.key], hashes), NOW)
-
-        self.store.submit(save).result()
-        return persona_id
+class Personas(Shelf):
+    """Those of the site's database, and whoever else is at them."""
 
     def edit(self, persona_id, stage, **changes):
         """Somebody else is faster."""
@@ -61,16 +38,14 @@ class Shelf:
 
 @pytest.fixture(scope="module")
 def site(tmp_path_factory):
-    started = Site(tmp_path_factory.mktemp("personas"), {"OFFLINE_LATENCY": "0.1"}).start()
-    yield started
-    assert started.stop() == 0
-    assert "Traceback" not in started.log.read_text()
+    with running(tmp_path_factory.mktemp("personas"), {"OFFLINE_LATENCY": "0.1"}) as started:
+        yield started
 
 
 @pytest.fixture
 def shelf(site):
     """A site whose database holds nobody yet."""
-    opened = Shelf(site)
+    opened = Personas(site, "personas")
     opened.store.submit(lambda tx: tx.execute("DELETE FROM personas")).result()
     yield opened
     opened.store.close()
@@ -98,7 +73,7 @@ def open_editor(page, stage="core"):
 
 
 def test_an_edited_core_makes_six_stages_stale_and_a_refresh_writes_them_anew(shelf, opened):
-    persona_id = shelf.person()
+    persona_id = shelf.whole()
     page = opened(persona_id)
     open_editor(page)
     page.fill(".editor [aria-label=Personality]", "Loud, generous, afraid of geese.")
@@ -119,7 +94,7 @@ def test_an_edited_core_makes_six_stages_stale_and_a_refresh_writes_them_anew(sh
 
 
 def test_a_version_is_looked_at_and_brought_back(shelf, opened):
-    persona_id = shelf.person()
+    persona_id = shelf.whole()
     shelf.edit(persona_id, "visual", appearance_prompt="a goose")
     page = opened(persona_id)
     page.click("#stage-visual [data-mark=versions]")
@@ -134,7 +109,7 @@ def test_a_version_is_looked_at_and_brought_back(shelf, opened):
 
 
 def test_what_is_wrong_is_said_at_its_place_and_nothing_typed_is_lost(shelf, opened):
-    persona_id = shelf.person()
+    persona_id = shelf.whole()
     page = opened(persona_id)
     open_editor(page)
     page.fill(".editor [aria-label=Age]", "12")
@@ -163,7 +138,7 @@ def composing(page, key, **held):
 
 
 def test_a_wish_that_was_typed_is_not_thrown_away_unasked(shelf, opened):
-    page = opened(shelf.person())
+    page = opened(shelf.whole())
     again, wish = page.locator("#stage-network [data-mark=again]"), page.locator("form.again textarea")
     again.click()
     page.keyboard.press("Escape")
@@ -189,7 +164,7 @@ def test_a_wish_that_was_typed_is_not_thrown_away_unasked(shelf, opened):
 
 
 def test_keys_of_an_input_method_neither_save_nor_leave_an_editor(shelf, opened):
-    persona_id = shelf.person()
+    persona_id = shelf.whole()
     page = opened(persona_id)
     open_editor(page)
     page.locator(".editor [aria-label=Personality]").press_sequentially("Ni ")
@@ -202,7 +177,7 @@ def test_keys_of_an_input_method_neither_save_nor_leave_an_editor(shelf, opened)
 
 
 def test_an_edit_that_somebody_else_overtook_is_kept_and_can_be_saved_over_it(shelf, opened):
-    persona_id = shelf.person()
+    persona_id = shelf.whole()
     page = opened(persona_id)
     open_editor(page)
     page.fill(".editor [aria-label=Personality]", "Mine.")
@@ -284,8 +259,8 @@ def test_cards_come_in_with_a_line_for_each_and_go_out(shelf, open_page, tmp_pat
 
 
 def test_deleting_names_who_goes_and_what_goes_with_it(shelf, opened):
-    shelf.person("Somebody else")
-    persona_id = shelf.person("Mara Lindqvist")
+    shelf.whole("Somebody else")
+    persona_id = shelf.whole("Mara Lindqvist")
     for number in range(3):
         tweet = NewTweet(persona_id=persona_id, text=f"Tweet {number}", length=8, date="2026-12-01", time="08:15", topic_type="x", mood="y")
         shelf.store.submit(tweets.save, tweet, NOW).result()
@@ -306,8 +281,8 @@ def test_deleting_names_who_goes_and_what_goes_with_it(shelf, opened):
 
 
 def test_personas_are_renamed_found_by_name_and_paged(shelf, open_page):
-    ids = [shelf.person(f"Person {number:02}", {}) for number in range(30)]
-    persona_id = shelf.person("100 % Ada_x")
+    ids = [shelf.whole(f"Person {number:02}", {}) for number in range(30)]
+    persona_id = shelf.whole("100 % Ada_x")
     page = open_page(shelf.url)
     page.wait_for_selector(".person-card[data-id]")
     assert page.locator(".person-card").count() == 24
@@ -328,7 +303,7 @@ def test_personas_are_renamed_found_by_name_and_paged(shelf, open_page):
 
 def test_hostile_text_is_shown_as_text(shelf, opened, open_page):
     outputs = {stage: _hostile(output) for stage, output in seven_outputs.outputs().items()}
-    persona_id = shelf.person(HOSTILE[:80], outputs)
+    persona_id = shelf.whole(HOSTILE[:80], outputs)
     shelf.edit(persona_id, "core", **outputs["core"], more={HOSTILE: HOSTILE})
     page = opened(persona_id)
     assert HOSTILE in page.inner_text("#stage-core")
@@ -358,7 +333,7 @@ def _hostile(value):
 def test_on_a_phone_nothing_sticks_out(shelf, opened, language):
     outputs = copy.deepcopy(seven_outputs.outputs())
     outputs["core"]["tags"] = ["x" * 200]
-    persona_id = shelf.person("Maximiliane-Theodora von und zu Oberunterwaldhausen", outputs)
+    persona_id = shelf.whole("Maximiliane-Theodora von und zu Oberunterwaldhausen", outputs)
     shelf.edit(persona_id, "core", personality="y" * 300)
     page = opened(persona_id, viewport=NARROW, locale=language)
     open_editor(page)
@@ -372,7 +347,7 @@ def test_on_a_phone_nothing_sticks_out(shelf, opened, language):
 
 
 def test_calls_that_no_script_makes_are_refused_in_a_sentence(shelf, open_page):
-    persona_id = shelf.person()
+    persona_id = shelf.whole()
     page = open_page(f"{shelf.url}?persona={persona_id}")
     page.wait_for_selector(".summary")
     answers = page.evaluate(
@@ -410,7 +385,7 @@ def test_calls_that_no_script_makes_are_refused_in_a_sentence(shelf, open_page):
 
 
 def test_the_strip_on_create_leads_here(shelf, open_page):
-    shelf.person()
+    shelf.whole()
     page = open_page(shelf.site.url)
     page.click("#recent a.all")
     page.wait_for_selector(".person-card[data-id]")

@@ -6,16 +6,14 @@ import asyncio
 import csv
 import io
 import json
-from datetime import UTC, datetime
 
 import icalendar
 import pytest
 import seven_outputs
+from tweeting import finished, person
 
 from errors import ConflictError, NotFoundError, UploadError
 from pipeline.tweet_steps import Order
-from storage import personas
-from storage.clock import new_id
 from storage.tweets import Filters
 
 HOSTILE = '<img src=x onerror=alert(1)> "\r\n../../etc/passwd'
@@ -23,29 +21,12 @@ PLAN = {"topic_type": "bread", "tweet_format": "standard", "recommended_time": "
 FILE = json.dumps({"persona_name": "Mara", "calendar": {"2026-12-01": PLAN, "2026-12-02": PLAN}}).encode()
 
 
-async def person(studio, name="Mara Lindqvist", *, stages=True):
-    persona_id, now = new_id(), datetime.now(UTC)
-
-    def write(tx):
-        personas.create(tx, persona_id, name=name, language="English", picture=None, options={}, job_id=None, now=now)
-        for stage, output in {**seven_outputs.outputs(), "core": seven_outputs.core(name=name)}.items() if stages else ():
-            personas.save_stage(tx, personas.StageVersion(persona_id, stage, output, {}), now)
-
-    await studio._store.write(write)
-    return persona_id
-
-
-async def ended(studio, job_id):
-    async for _ in studio.watch(job_id):
-        pass
-
-
 async def test_one_that_is_written_by_itself_is_listed_and_tweets_that_are_written_from_it_count(open_studio, writer_url):
     async with open_studio(writer_url) as studio:
         persona_id = await person(studio)
         assert await studio.calendars.writing(persona_id) is None
         job_id = await studio.calendars.start(Order(persona_id, 3, None, "2026-12-30"))
-        await ended(studio, job_id)
+        await finished(studio, job_id)
         writing = await studio.calendars.writing(persona_id)
         assert (writing.job_id, writing.status, writing.reason) == (job_id, "done", "")
         (made,) = await studio.calendars.of_persona(persona_id)
@@ -56,7 +37,7 @@ async def test_one_that_is_written_by_itself_is_listed_and_tweets_that_are_writt
             3,
             0,
         )
-        await ended(studio, await studio.tweets.start([Order(persona_id, 4, made["id"])]))
+        await finished(studio, await studio.tweets.start([Order(persona_id, 4, made["id"])]))
         assert [one["tweets"] for one in await studio.calendars.of_persona(persona_id)] == [4], "and none was written for them"
         assert {tweet["calendar_id"] for tweet in await studio.tweets.page(Filters())} == {made["id"]}
 
@@ -66,10 +47,10 @@ async def test_tweets_know_the_calendar_that_their_job_wrote_also_after_a_resume
     async with open_studio(server.url) as studio:
         persona_id = await person(studio)
         job_id = await studio.tweets.start([Order(persona_id, 6)])
-        await ended(studio, job_id)
+        await finished(studio, job_id)
         server.behave(faults={})
         while await studio.resume(job_id):
-            await ended(studio, job_id)
+            await finished(studio, job_id)
         (made,) = await studio.calendars.of_persona(persona_id)
         found = await studio.tweets.page(Filters())
         assert [tweet["calendar_id"] for tweet in found] == [made["id"]] * 6
@@ -82,17 +63,17 @@ async def test_one_that_failed_says_why_and_can_be_written_again_or_given_up(ope
     async with open_studio(server.url) as studio:
         persona_id = await person(studio)
         job_id = await studio.calendars.start(Order(persona_id, 2))
-        await ended(studio, job_id)
+        await finished(studio, job_id)
         writing = await studio.calendars.writing(persona_id)
         assert writing.status == "failed"
         assert writing.reason.startswith("The model refused")
         server.behave(faults={})
         assert await studio.resume(job_id)
-        await ended(studio, job_id)
+        await finished(studio, job_id)
         assert (await studio.calendars.writing(persona_id)).status == "done"
         server.behave(faults={"refusal": 1})
         job_id = await studio.calendars.start(Order(persona_id, 2))
-        await ended(studio, job_id)
+        await finished(studio, job_id)
         assert await studio.cancel(job_id, failed=True)
         assert (await studio.calendars.writing(persona_id)).status != "failed"
 
@@ -183,7 +164,7 @@ async def test_deleting_one_leaves_its_tweets_and_waits_for_those_that_are_being
         with pytest.raises(ConflictError, match="being written from this calendar"):
             await studio.calendars.delete(given)
         await studio.calendars.delete(unused)
-        await ended(studio, job_id)
+        await finished(studio, job_id)
         await studio.calendars.delete(given)
         assert await studio.calendars.of_persona(persona_id) == []
         assert [tweet["calendar_id"] for tweet in await studio.tweets.page(Filters())] == [None] * 3

@@ -8,6 +8,7 @@ import threading
 
 import pytest
 import seven_outputs
+from tweeting import finished
 
 from pipeline.formats import cards
 from pipeline.formats.json_out import as_json
@@ -35,12 +36,6 @@ def person(name, **data):
     made = cards.card_v2(outputs, name=name, persona_id=f"elsewhere-{name}", disclosure="AI", language="English")
     made["data"] |= data
     return as_json(made)
-
-
-async def finished(studio, job_id):
-    async for _ in studio.watch(job_id):
-        pass
-    return await studio.tweets.batch(job_id)
 
 
 async def ordered(studio, files, count=2):

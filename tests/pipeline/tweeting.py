@@ -31,19 +31,21 @@ def answer(**changes):
 
 
 async def people(studio, count):
-    """Personas as the seven stages would have left them."""
-    ids = [new_id() for _ in range(count)]
-    now = datetime.now(UTC)
+    """Ids of personas as the seven stages would have left them."""
+    return [await person(studio, f"Mara {number}") for number in range(count)]
+
+
+async def person(studio, name="Mara Lindqvist", *, stages=True):
+    """The id of a persona with all stages, or none."""
+    persona_id, now = new_id(), datetime.now(UTC)
 
     def write(tx):
-        for number, persona_id in enumerate(ids):
-            core = seven_outputs.core(name=f"Mara {number}")
-            personas.create(tx, persona_id, name="", language="English", picture=None, options={}, job_id=None, now=now)
-            for stage, output in {**seven_outputs.outputs(), "core": core}.items():
-                personas.save_stage(tx, personas.StageVersion(persona_id, stage, output, {}), now)
+        personas.create(tx, persona_id, name=name, language="English", picture=None, options={}, job_id=None, now=now)
+        for stage, output in {**seven_outputs.outputs(), "core": seven_outputs.core(name=name)}.items() if stages else ():
+            personas.save_stage(tx, personas.StageVersion(persona_id, stage, output, {}), now)
 
     await studio._store.write(write)
-    return ids
+    return persona_id
 
 
 async def finished(studio, job_id):

@@ -61,6 +61,7 @@ def build(studio: Studio) -> None:
             (_Look, calls.pause),
             (_Look, calls.go_on),
             (_Look, calls.cancel),
+            (_Row, calls.retry),
         ],
         studio.settings.ui_language,
     )
@@ -104,6 +105,10 @@ class _Look(Asked):
     job: Id
     status: Annotated[str, Field(max_length=20)] = ""
     mark: Annotated[str, Field(max_length=40)] = ""
+
+
+class _Row(_Look):
+    persona: Id
 
 
 class _Calls:
@@ -186,6 +191,11 @@ class _Calls:
     async def cancel(self, asked: _Look) -> Answer:
         """Stop for good; what is done stays."""
         await self.studio.cancel(asked.job)
+        return await self.look(asked)
+
+    async def retry(self, asked: _Row) -> Answer:
+        """Write what has failed of one persona; the others stay as they are."""
+        await self.studio.tweets.retry(asked.job, asked.persona)
         return await self.look(asked)
 
     async def take_in(self, asked: Uploaded) -> Answer:

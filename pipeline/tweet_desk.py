@@ -295,6 +295,10 @@ class TweetDesk:
             ],
         }
 
+    async def retry(self, job_id: str, persona_id: str) -> int:
+        """Write again what has failed of a persona in a job; the rest of it stays as it is. Returns how many steps."""
+        return await self._jobs.retry(job_id, await self._store.fetch(standing.failed_keys, job_id, persona_id))
+
     async def recent(self, limit: int = 20) -> list[dict[str, Any]]:
         """The newest jobs that write tweets, with their counts of steps."""
         return await self._store.fetch(journal.recent, limit, kind=tweet_steps.KIND)

@@ -131,6 +131,19 @@ def failures(db: Database, job_id: str, prefix: int, most: int) -> list[dict[str
     )
 
 
+def failed_keys(db: Database, job_id: str, item: str) -> list[tuple[str, str]]:
+    """(item, stage) of the failed steps of a job about *item* or ``item:...``."""
+    found = rows(
+        db,
+        "SELECT item, stage FROM steps WHERE job_id = ? AND status = 'failed' AND (item = ? OR (item > ? AND item < ?)) ORDER BY position",
+        job_id,
+        item,
+        f"{item}:",
+        f"{item};",
+    )
+    return [(step["item"], step["stage"]) for step in found]
+
+
 def elapsed(job: dict[str, Any]) -> float | None:
     """Seconds from the start of a job to its end, or to now; ``None`` before it starts."""
     if not job["started_at"]:

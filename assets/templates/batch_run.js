@@ -52,10 +52,10 @@ async function look() {
   take(answer, performance.now() - since);
 }
 
-async function act(name) {
+async function act(name, what) {
   const mine = ++turn;
   clearTimeout(timer);
-  const answer = await call(name, { ...known(), status: "" });
+  const answer = await call(name, { ...known(), status: "", ...what });
   if (mine === turn) take(answer, 0);
 }
 
@@ -179,7 +179,11 @@ function drawTrack(track, status) {
   const why = JSON.stringify(person.reasons);
   if (track.why === why) return;
   track.why = why;
-  track.reasons.replaceChildren(...person.reasons.map(reason));
+  keepingFocus(track.node, () => track.reasons.replaceChildren(...person.reasons.map(reason), ...(person.reasons.length ? [again(person)] : [])));
+}
+
+function again(person) {
+  return h("li", {}, h("button.quiet", { type: "button", "data-mark": "again", "aria-label": say("run.again.label", { name: person.name }), onclick: onceAWhile(() => act("retry", { persona: person.id })) }, say("run.again")));
 }
 
 function newTrack(person) {

@@ -21,8 +21,8 @@ sys.path.insert(0, str(HERE.parent.parent))
 from bench.gallery import fill  # noqa: E402
 from storage.database import Store  # noqa: E402
 from tests.browser.conftest import FLAGS, NARROW, SAMPLES, WIDE, Site, choose, wait_until_written  # noqa: E402
-from tests.browser.shelf import Shelf as TweetShelf  # noqa: E402
-from tests.browser.test_batch import Shelf, calendar, card, file  # noqa: E402
+from tests.browser.shelf import Shelf  # noqa: E402
+from tests.browser.test_batch import BatchShelf, calendar, card, file  # noqa: E402
 from tests.conftest import end_offline, start_offline  # noqa: E402
 
 
@@ -80,7 +80,7 @@ def batch(browser: Browser, place: Path) -> None:
     """Batch: what files were taken for, and a batch under way; and the strip of tweets on Create."""
     site = Site(place / "batch", {"OFFLINE_LATENCY": "0.6"}).start()
     try:
-        shelf = Shelf(site)
+        shelf = BatchShelf(site)
         shelf.people(*[f"{name} of the {where}" for where in ("Bakery", "Ferry", "Archive") for name in ("Mara", "Ola", "Ines", "Tove")])
         (complete,) = shelf.people("Runa of the Lighthouse", complete=True)
         shelf.store.close()
@@ -150,7 +150,7 @@ def pictures(browser: Browser, place: Path) -> None:
 
     try:
         shoot(page("images", "#no-images"), "images-empty")
-        shelf = TweetShelf(site)
+        shelf = Shelf(site)
         people = [shelf.person("Mara of the Night Bakery"), shelf.person("Ola of the Ferry")]
         for number in range(18):
             wanted = {"positive_prompt": SCENES[number % 5], "generation_params": {"width": 2048, "height": 2048, "steps": 9}}

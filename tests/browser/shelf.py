@@ -40,9 +40,9 @@ class Shelf:
         self.store.submit(save).result()
         return persona_id
 
-    def whole(self, name="Mara Lindqvist"):
-        """A persona with all seven stages."""
-        return self.person(name, seven_outputs.outputs())
+    def whole(self, name="Mara Lindqvist", outputs=None):
+        """A persona with all seven stages, or with others."""
+        return self.person(name, seven_outputs.outputs() if outputs is None else outputs)
 
     def tweet(self, persona_id, text, **values):
         given = {"length": weighted_length(text), "date": "2026-12-01", "time": "08:15", "topic_type": "craft_tip", "mood": "wry", **values}

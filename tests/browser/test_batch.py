@@ -16,13 +16,13 @@ from pipeline import tweet_steps
 from pipeline.formats import cards
 from pipeline.tweet_steps import Order, Source
 from storage import jobs as journal
-from storage import personas, tweets
+from storage import tweets
 from storage.clock import new_id
-from storage.database import Store
 from storage.tweets import Filters
 from tests.pipeline import seven_outputs as seven
 
 from .conftest import NARROW, WIDE
+from .shelf import Shelf
 
 pytestmark = [pytest.mark.browser]
 
@@ -31,26 +31,15 @@ NOW = datetime(2026, 11, 25, 12, tzinfo=UTC)
 PLAN = {"topic_type": "bread", "tweet_format": "standard", "theme": "rye"}
 
 
-class Shelf:
-    """The site's database, written to as jobs would."""
+class BatchShelf(Shelf):
+    """People for a batch, and what was written for them."""
 
     def __init__(self, site):
-        self.site = site
-        self.url = f"{site.url}batch"
-        self.store = Store(site.data)
+        super().__init__(site, "batch")
 
     def people(self, *names, complete=False):
-        ids = [new_id() for _ in names]
-
-        def write(tx):
-            for persona_id, name in zip(ids, names, strict=True):
-                personas.create(tx, persona_id, name=name, language="English", picture=None, options={}, job_id=None, now=NOW)
-                outputs = {**seven.outputs(), "core": seven.core(name=name)}
-                for stage, output in outputs.items() if complete else [("core", outputs["core"])]:
-                    personas.save_stage(tx, personas.StageVersion(persona_id, stage, output, {}), NOW)
-
-        self.store.submit(write).result(30)
-        return ids
+        outputs = seven.outputs() if complete else {"core": seven.core()}
+        return [self.person(name, outputs) for name in names]
 
     def tweets(self, **filters):
         return self.store.read(tweets.page, Filters(**filters), limit=1000)
@@ -62,7 +51,7 @@ def open_shelf(start_site):
     shelves = []
 
     def open_(**environment):
-        shelves.append(Shelf(start_site(**environment)))
+        shelves.append(BatchShelf(start_site(**environment)))
         return shelves[-1]
 
     yield open_
@@ -72,7 +61,7 @@ def open_shelf(start_site):
 
 @pytest.fixture(scope="module")
 def shared_shelf(shared_site):
-    opened = Shelf(shared_site)
+    opened = BatchShelf(shared_site)
     yield opened
     opened.store.close()
 
@@ -307,7 +296,26 @@ def test_failures_are_told_with_their_reasons_and_retried(open_shelf, open_page,
     page.click("#run-retry")
     ended(page)
     assert page.inner_text("#run-done") == "3"
-    assert page.locator(".tracks .reasons li").count() == 0
+    assert page.locator(".tracks .reasons li").count() == 0, "nor anything to try again"
+
+
+def test_one_persona_alone_is_tried_again_and_its_button_keeps_the_focus_until_it_goes(open_shelf, open_page, offline_server):
+    writer = offline_server("--latency", "0.1")
+    shelf = open_shelf(OPENAI_BASE_URL=writer.url)
+    shelf.people("Mara", "Otto")
+    page = open_page(shelf.url)
+    pick(page, "Mara")
+    pick(page, "Otto")
+    writer.behave(faults={"refusal": 1})
+    begin(page, 2)
+    ended(page, "failed")
+    writer.behave(faults={})
+    mara = page.locator(".tracks li[data-persona]").filter(has_text="Mara")
+    mara.get_by_role("button", name="Try again what failed of Mara").press("Enter")
+    page.wait_for_function("document.querySelectorAll('.tracks li.failed').length === 1")
+    ended(page, "failed")
+    assert mara.locator(".count").inner_text() == "2/2"
+    assert page.inner_text("#run-blocked") == "2", "Otto's calendar is still not written"
 
 
 @pytest.mark.parametrize("viewport", [WIDE, NARROW])

@@ -138,7 +138,7 @@ def test_files_are_added_by_choice_and_by_drop_with_every_deviation_and_refusals
 
 def test_one_that_fails_says_why_and_is_written_again(start_site, offline_server, open_page):
     server = offline_server("--latency", "0.2", "--faults", "refusal=1")
-    shelf = Shelf(start_site(OPENAI_BASE_URL=server.url))
+    shelf = Calendars(start_site(OPENAI_BASE_URL=server.url), "personas")
     persona_id = shelf.whole()
     page = open_page(f"{shelf.url}?persona={persona_id}", locale="zh-CN")
     page.wait_for_selector("#calendars .none")

@@ -7,7 +7,7 @@ import pytest
 from storage import tweets
 from storage.tweets import NewTweet
 
-from .shelf import NOW, card
+from .shelf import NOW, Shelf, card
 
 pytestmark = [pytest.mark.browser]
 
@@ -51,12 +51,14 @@ def test_a_second_rewrite_is_not_over_before_it_begins(shelf, gallery):
     assert instructions == ["mention the snow", "mention the rain", None]
 
 
-def test_a_tweet_that_is_deleted_meanwhile_is_not_waited_for(shelf, gallery):
+def test_a_tweet_that_is_deleted_meanwhile_is_not_waited_for(start_site, open_page):
+    shelf = Shelf(start_site(OFFLINE_LATENCY="5"))  # so that it is deleted before its new text is there
     tweet = shelf.tweet(shelf.person(), "Rye again.", plan=PLAN)
-    page = gallery()
+    page = open_page(shelf.url)
     rewrite(page, "mention the rain")
     shelf.store.submit(lambda tx: tx.execute("DELETE FROM tweets WHERE id = ?", [tweet])).result()
     page.wait_for_selector(".card:not(.busy) .trouble:has-text('The tweet was deleted meanwhile.')")
+    shelf.store.close()
 
 
 def test_w_asks_what_should_be_different_in_the_current_one(shelf, gallery):

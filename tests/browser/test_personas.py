@@ -192,10 +192,10 @@ def test_an_edit_that_somebody_else_overtook_is_kept_and_can_be_saved_over_it(sh
 
 def test_a_stage_is_written_anew_with_an_instruction_and_a_reload_finds_it_at_work(start_site, open_page, offline_server):
     site = start_site(OPENAI_BASE_URL=offline_server("--latency", "1.5").url)
-    other = Shelf(site)
-    persona_id = other.person()
+    other = Personas(site, "personas")
+    persona_id = other.whole()
     other.store.close()
-    page = open_page(f"{site.url}personas?persona={persona_id}")
+    page = open_page(f"{other.url}?persona={persona_id}")
     page.click("#stage-network [data-mark=again]")
     page.fill("form.again textarea", "give her a sister")
     page.click("form.again [type=submit]")

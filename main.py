@@ -259,7 +259,8 @@ def _files_order(made: argparse.ArgumentParser, given: argparse.Namespace, mode:
     if mode == CALENDAR:
         return CalendarOrder(Path(personas[0]), folder, given.days or 15, start, _calendar_output(made, given))
     files = tuple(Path(persona) for persona in personas)
-    if len(context := given.context or "") > LONGEST_CONTEXT:
+    context = (given.context or "").encode("utf-8", "replace").decode()  # as bytes that are no UTF-8 reach us, they cannot be stored
+    if len(context) > LONGEST_CONTEXT:
         made.error(f"--context has {LONGEST_CONTEXT} characters at most")
     days = tuple(Path(calendar) for calendar in calendars or ())
     return BatchOrder(files, folder, given.tweets or 5, days, start, context, several=several)

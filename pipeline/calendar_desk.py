@@ -81,7 +81,7 @@ class CalendarDesk:
         return calendar_id, deviations
 
     async def delete(self, calendar_id: str) -> None:
-        """Delete a calendar; tweets that were written from it stay.
+        """Delete a calendar; tweets that were written from it stay. A job that wrote it and has tweets left to write writes another first.
 
         Raises :class:`NotFoundError`, and :class:`ConflictError` while a job under way still needs it.
         """
@@ -136,7 +136,7 @@ def _delete(tx: Transaction, calendar_id: str) -> None:
     busy = {step["job_id"] for step in standing.open_steps(tx, KIND) if tweet_steps.persona_of(step["item"]) == found["persona_id"]}
     if any(job_id == found["job_id"] or _given(journal.get(tx, job_id), found) for job_id in busy):
         raise ConflictError("Tweets are being written from this calendar just now. Wait until they are done, or stop that job first.")
-    calendars.delete(tx, calendar_id)
+    calendars.delete(tx, calendar_id, CALENDAR)
 
 
 def _given(job: Mapping[str, Any], found: Mapping[str, Any]) -> bool:

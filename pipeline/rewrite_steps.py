@@ -20,9 +20,9 @@ LONGEST_INSTRUCTION = 2000
 """Characters of what the author asks for; the rest is cut off."""
 
 
-def graph(tweet_ids: Sequence[str]) -> list[NewStep]:
-    """A step for each tweet; none waits for another."""
-    return [NewStep(tweet_id, KIND) for tweet_id in tweet_ids]
+def graph(found: Sequence[Mapping[str, Any]]) -> list[NewStep]:
+    """A step for each tweet (its row); none waits for another."""
+    return [NewStep(tweet["id"], KIND) for tweet in found]
 
 
 def params(found: Sequence[Mapping[str, Any]], instruction: str) -> dict[str, Any]:
@@ -68,9 +68,10 @@ async def write(step: Step, store: Store, work: TweetWork) -> Result:
             alt_text=made.alt_text,
             image=made.image,
         )
+        ready.says(made.id, made.text)
 
     return Result(save, shown={"tweet": step.item, "persona": tweet["persona_id"]})
 
 
 def _edited() -> ConflictError:
-    return ConflictError("This tweet was edited while it was being rewritten. The edit stays.")
+    return ConflictError("This tweet was changed while it was being rewritten. The change stays.")

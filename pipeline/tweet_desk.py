@@ -118,17 +118,19 @@ class TweetDesk:
     async def rewrite(self, tweet_ids: Sequence[str], instruction: str = "") -> str:
         """Start writing tweets anew, with what the author asks for. Returns the job's id; the texts before are kept as versions.
 
-        Those that are being rewritten already are left out. Raises :class:`ConflictError` where all are, :class:`NotFoundError` for an
-        unknown one.
+        Those that are being rewritten already, or not there any more, are left out. Raises :class:`ConflictError` or
+        :class:`NotFoundError` where all are.
         """
         states = await self.rewrites(tweet_ids)
         free = [tweet_id for tweet_id in dict.fromkeys(tweet_ids) if not states.get(tweet_id, {}).get("open")]
         if not free:
             raise ConflictError("This tweet is being rewritten already.")
-        found = await self._store.fetch(lambda db: [table.get(db, tweet_id) for tweet_id in free])
+        found = list((await self._store.fetch(table.several, free)).values())
+        if not found:
+            raise NotFoundError("There is no tweet {tweet}.", tweet=free[0])
         title, priority = (found[0]["text"][:60], 0) if len(found) == 1 else (f"{len(found)} tweets anew", 10)
         params = rewrite_steps.params(found, instruction)
-        return await self._jobs.submit(rewrite_steps.KIND, title, rewrite_steps.graph(free), params=params, priority=priority)
+        return await self._jobs.submit(rewrite_steps.KIND, title, rewrite_steps.graph(found), params=params, priority=priority)
 
     async def work(self, step: Step) -> Result:
         """Do one step of a job of ours."""

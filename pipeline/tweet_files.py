@@ -102,6 +102,8 @@ class TweetFiles:
 
     def _batch(self, filters: Filters) -> TweetFile:
         people = filters.persona_ids if len(filters.persona_ids) == 1 else self.store.read(table.personas_of, filters)
+        if len(people) == 1:
+            self.store.read(personas.get, people[0])  # raises where it is not there, before anything is sent
         files = self._batches(filters, people)
         if len(people) == 1:
             return TweetFile("json", (piece for entry in files for piece in entry.pieces))

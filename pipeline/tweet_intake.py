@@ -30,6 +30,9 @@ AT_ONCE = 200
 SHOWN = 20
 """Remarks of one kind that are listed; of the others only the number is said."""
 
+APPROVED = "approved"
+"""The status that is for the text that the file shows, and for no other."""
+
 Judge = Callable[[Mapping[str, Any], str], dict[str, Any]]
 """Text, parts, badges and length of a tweet with another text."""
 
@@ -106,11 +109,10 @@ class TweetIntake:
             if tweet is None:
                 self._say("unknown", _unknown(row, given))
                 continue
-            changes = self._changes(row, given, tweet)
-            if changes and given.get("revision", tweet["revision"]) != tweet["revision"]:
+            changes, status = self._changes(row, given, tweet), _status(given, tweet)
+            if (changes or status == APPROVED) and given.get("revision", tweet["revision"]) != tweet["revision"]:
                 self._say("conflicts", _meanwhile(row))
                 continue
-            status = _status(given, tweet)
             if changes or status:
                 edits.append(_Edit(row, tweet, changes, status))
             else:
@@ -175,13 +177,15 @@ class TweetIntake:
 
 def _apply(tx: Transaction, edits: Sequence[_Edit], by: str, now: datetime) -> tuple[set[str], set[str]]:
     """Returns the tweets whose status changed, and those that were changed or deleted while the checks ran: of these nothing is applied."""
-    late = set()
+    late, known = set(), {edit.tweet["id"]: edit.tweet["revision"] for edit in edits}
     for edit in (edit for edit in edits if edit.changes):
         tweet_id, revision = edit.tweet["id"], edit.tweet["revision"]
         try:
             table.edit(tx, tweet_id, **edit.judged, revision=revision, by=by, now=now)
         except (ConflictError, NotFoundError):
             late.add(tweet_id)
+    now_there = table.several(tx, [edit.tweet["id"] for edit in edits if edit.status == APPROVED and not edit.changes])
+    late |= {tweet_id for tweet_id, tweet in now_there.items() if tweet["revision"] != known[tweet_id]}
     wanted = [(edit.tweet["id"], edit.status) for edit in edits if edit.status and edit.tweet["id"] not in late]
     return {change.id for change in table.set_statuses(tx, wanted, by=by, now=now)}, late
 

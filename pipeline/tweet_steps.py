@@ -193,6 +193,7 @@ class TweetWork:
             model=self.model,
         )
         new = calendars.NewCalendar(persona_id=step.item, title=ready.who.name, source="writer", body=body, job_id=step.job_id)
+        self._plans.pop(f"{step.job_id}:{step.item}", None)  # that of one that was deleted
 
         def save(tx: Transaction) -> None:
             calendars.save(tx, new_id(), new, datetime.now(UTC))
@@ -215,6 +216,7 @@ class TweetWork:
         )
         made = self.new_tweet(ready, written, brief, tweet_id=new_id(), day=spot.day, slot=slot, job_id=step.job_id)
         new = replace(made, calendar_id=spot.calendar_id)
+        ready.says(new.id, new.text)  # before it is saved, so that of two at once the second is compared with the first
 
         def save(tx: Transaction) -> None:
             table.save(tx, new, datetime.now(UTC))
@@ -226,15 +228,14 @@ class TweetWork:
     def new_tweet(
         self, ready: Ready, written: tweets.Written, brief: Brief, *, tweet_id: str, day: str, slot: int, job_id: str | None
     ) -> table.NewTweet:
-        """The row of a tweet that was written, or written anew under the id that it has. From here on it counts as said: the next ones are
-        compared with it.
+        """The row of a tweet that was written, or written anew under the id that it has, with what is found when it is compared with the
+        others.
         """
         answer = written.answer
         badges = [{"kind": finding.kind, "detail": finding.detail} for finding in written.findings]
         whole = "\n\n".join([answer.text, *answer.parts])
         if near := ready.earlier.nearest(whole, but=tweet_id):
             badges.append({"kind": "near_duplicate", "detail": near[0]})
-        ready.says(tweet_id, whole)
         return table.NewTweet(
             id=tweet_id,
             persona_id=ready.who.persona_id,

@@ -50,9 +50,17 @@ def save(tx: Transaction, calendar_id: str, new: NewCalendar, now: datetime) -> 
     return standing["id"] if standing else calendar_id
 
 
-def delete(tx: Transaction, calendar_id: str) -> None:
-    """Delete a calendar. Tweets that were written from it stay, and are from none from here on. Raises :class:`NotFoundError`."""
+def delete(tx: Transaction, calendar_id: str, stage: str) -> None:
+    """Delete a calendar. Tweets that were written from it stay, and are from none from here on. Where the job that wrote it, by a step
+    *stage*, has steps left that need it, that step is to be done again. Raises :class:`NotFoundError`.
+    """
     found = get(tx, calendar_id)
+    item = found["persona_id"]
+    tx.execute(
+        """UPDATE steps SET status = 'waiting', finished_at = NULL WHERE job_id = ? AND item = ? AND stage = ? AND status = 'done'
+           AND EXISTS (SELECT 1 FROM steps AS s WHERE s.job_id = steps.job_id AND s.item > ? AND s.item < ? AND s.status <> 'done')""",
+        [found["job_id"], item, stage, f"{item}:", f"{item};"],
+    )
     tx.execute("UPDATE tweets SET calendar_id = NULL WHERE persona_id = ? AND calendar_id = ?", [found["persona_id"], calendar_id])
     tx.execute("DELETE FROM calendars WHERE id = ?", [calendar_id])
 

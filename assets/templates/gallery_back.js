@@ -17,7 +17,7 @@ async function bringOne(file, line) {
   line.className = answer.error ? "refused" : "taken";
   line.replaceChildren(...[
     answer.error ? h("p.trouble", { dir: "auto" }, answer.error.includes(file.name) ? "" : file.name + say("colon"), answer.error) : h("p", {}, h("b", { dir: "auto" }, file.name), " ", outcome(answer)),
-    answer.changed ? h("p.dim", {}, say("back.kept")) : null,
+    answer.changed && !answer.error ? h("p.dim", {}, say("back.kept")) : null,
     answer.remarks && answer.remarks.length ? h("ul.remarks", {}, answer.remarks.map((remark) => h("li", { dir: "auto" }, remark))) : null,
     h("button.quiet", { type: "button", "aria-label": say("gallery.close"), onclick: () => line.remove() }, "✕"),
   ].filter(Boolean));
@@ -27,7 +27,8 @@ async function bringOne(file, line) {
 async function takenBack(file) {
   if (file.size > props.value.mb * 2 ** 20) return { error: say("batch.large", { name: file.name, size: (file.size / 2 ** 20).toFixed(1), limit: props.value.mb }) };
   try {
-    return await call("take_back", { path: (await upload(file)).path, name: file.name });
+    const answer = await call("take_back", { path: (await upload(file)).path, name: file.name });
+    return answer.lost ? { error: say("back.lost"), changed: true } : answer;
   } catch (refused) {
     return { error: say("import.lost", { name: file.name }) };
   }
@@ -35,7 +36,7 @@ async function takenBack(file) {
 
 function outcome(answer) {
   const counts = ["changed", "reviewed", "conflicts", "unknown", "same"].filter((key) => answer[key]);
-  if (counts.join() === "same") return say("back.nothing");
+  if (counts.join() === "same" && !answer.remarks.length) return say("back.nothing");
   return counts.map((key) => say("back." + key, { n: number(answer[key]) })).join(" · ");
 }
 

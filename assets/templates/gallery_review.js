@@ -209,7 +209,7 @@ function onKey(event) {
   if (event.target.closest && event.target.closest("input:not([type=checkbox]), textarea, select, [contenteditable]")) return;
   const key = event.key.toLowerCase();
   if (event.ctrlKey || event.metaKey) {
-    if (key !== "z" || event.shiftKey || !past.length) return;
+    if (key !== "z" || event.shiftKey) return;
     if (!event.repeat) press(stepBack);
   } else if (key === "escape") {
     const card = cards.get(current);

@@ -5,7 +5,7 @@ const SOON = 600, SELDOM = 4000; // ms between two looks, while one is being wri
 const planDays = h("input", { type: "number", min: "1", inputmode: "numeric", required: true, id: "plan-days" });
 const planFrom = h("input", { type: "date", id: "plan-from", title: say("calendars.from.hint") });
 const planGo = h("button.small.primary", { type: "submit", id: "plan-go" }, say("calendars.write"));
-const planFiles = h("input.sr", { type: "file", multiple: true, accept: ".json,.csv,application/json,text/csv", id: "calendar-files", onchange: () => { calendarFiles.take([...planFiles.files]); planFiles.value = ""; } });
+const planFiles = h("input.sr", { type: "file", multiple: true, accept: ".json,.csv,application/json,text/csv", id: "calendar-files", onchange: () => { calendarFiles.take([...planFiles.files], shelfOf); planFiles.value = ""; } });
 const planForm = h("form.order", { onsubmit: (event) => { event.preventDefault(); orderCalendar(); } },
   h("label", {}, h("span", {}, say("calendars.count")), planDays), h("label", {}, h("span", {}, say("calendars.from")), planFrom), planGo,
   h("label.small.add", { title: say("calendars.add.hint") }, planFiles, say("calendars.add")));
@@ -25,7 +25,7 @@ shelf.addEventListener("dragleave", (event) => { if (!shelf.contains(event.relat
 shelf.addEventListener("drop", (event) => {
   event.preventDefault();
   shelf.classList.remove("over");
-  if (event.dataTransfer) calendarFiles.take([...event.dataTransfer.files]);
+  if (event.dataTransfer) calendarFiles.take([...event.dataTransfer.files], shelfOf);
 });
 
 /** The section, for a persona that was not shown yet. */
@@ -58,6 +58,7 @@ function complainOfCalendars(words) {
 /** Ask, show the answer, and look again in a while. True where the answer is shown. */
 async function askShelf(name, what) {
   clearTimeout(shelfTimer);
+  if (!shelfOf) return false;
   const mine = ++shelfTurn;
   const persona = shelfOf;
   const answer = await call(name, { persona, ...what });
@@ -76,9 +77,10 @@ async function orderCalendar() {
   if (!(await askShelf("plan", { days: Number(planDays.value), start: planFrom.value }))) planGo.disabled = false;
 }
 
-async function addCalendar(path, name) {
-  const persona = shelfOf;
+/** For the persona that was open when the file was handed in, whichever is open by now. */
+async function addCalendar(path, name, persona) {
   const answer = await call("add_calendar", { persona, path, name });
+  if (persona !== shelfOf) toast(name + say("colon") + (answer.error || say("calendars.added")));
   if (answer.error) return answer;
   if (persona === shelfOf) askShelf("calendars", {});
   return { nodes: [say("calendars.added")], remarks: answer.remarks };
@@ -166,6 +168,6 @@ function deleteCalendar(calendar) {
     const answer = await call("remove_calendar", { calendar: calendar.id });
     complainOfCalendars(answer.error || "");
     await askShelf("calendars", {});
-    planForm.querySelector("button").focus({ preventScroll: true });
+    if (shelf.isConnected) planDays.focus({ preventScroll: true });
   });
 }

@@ -1,14 +1,14 @@
 // Files that are handed in, a line for each that says what came of it; and character cards, which become personas that way.
 
-/** A list of files that are taken in one after the other. *take*(path, name) answers {error}, or {nodes, remarks}. */
+/** A list of files that are taken in one after the other. *take*(path, name, whose) answers {error}, or {nodes, remarks}. */
 function intake(take) {
   const list = h("ul.results", { "aria-live": "polite" });
   let taking = Promise.resolve();
-  const one = async (file, line) => {
+  const one = async (file, line, whose) => {
     let answer;
     try {
       const kept = await upload(file);
-      answer = await take(kept.path, file.name);
+      answer = await take(kept.path, file.name, whose);
     } catch (refused) {
       answer = { error: say("import.lost", { name: file.name }) };
     }
@@ -21,12 +21,12 @@ function intake(take) {
     if (!list.childNodes.length || list.querySelector(".busy") || list.querySelector(".clear")) return;
     list.append(h("li.clear", {}, h("button.quiet", { type: "button", onclick: () => list.replaceChildren() }, say("import.clear"))));
   };
-  const all = (files) => {
+  const all = (files, whose) => {
     if (list.childNodes.length && !list.querySelector(".busy")) list.replaceChildren();
     for (const file of files) {
       const line = h("li.busy", {}, h("i.pulse"), h("b", { dir: "auto" }, file.name), " ", h("span.dim", {}, say("import.reading")));
       list.append(line);
-      taking = taking.then(() => one(file, line));
+      taking = taking.then(() => one(file, line, whose));
     }
     taking = taking.then(closeable);
   };

@@ -19,7 +19,9 @@ function clearCalendars() {
 /** Ask which calendars the persona has, and offer them; a choice that was made stays. */
 async function offerCalendars(whose) {
   const answer = await call("calendars", { persona: whose });
-  if (whose === persona && !answer.error) drawCalendars(answer.calendars);
+  if (whose !== persona) return;
+  if (!answer.error) drawCalendars(answer.calendars);
+  else if (answer.lost) setTimeout(() => { if (whose === persona) offerCalendars(whose); }, 2000);
 }
 
 /** Once a job has written its calendar, that is one to choose. */

@@ -298,7 +298,7 @@ def test_a_calendar_that_is_gone_or_another_personas_is_refused_in_a_sentence(sh
     page.select_option("#strip-calendar", foreign)
     page.click("#strip-write")
     page.wait_for_selector(".strip-of-tweets [role=alert]:has-text('This calendar belongs to another persona.')")
-    shelf.store.submit(calendars.delete, kept).result()
+    shelf.store.submit(calendars.delete, kept, "calendar").result()
     page.reload()
     page.wait_for_selector("#strip-write:visible")
     assert page.is_hidden("#strip-calendar")

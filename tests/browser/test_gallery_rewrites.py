@@ -100,11 +100,11 @@ def test_where_the_studio_refuses_nothing_that_was_typed_is_lost(shelf, gallery)
     ids = [shelf.tweet(mara, f"Loaf number {number}.", plan=PLAN) for number in range(2)]
     page = gallery()
     page.click("#select-all")
-    shelf.store.submit(lambda tx: tx.execute("DELETE FROM tweets WHERE id = ?", [ids[0]])).result()
+    shelf.store.submit(lambda tx: tx.execute("DELETE FROM tweets")).result()
     page.keyboard.press("w")
     page.keyboard.type("mention the rain")
     page.keyboard.press("Enter")
-    page.wait_for_selector(f".toast:has-text('There is no tweet {ids[0]}.')")
+    page.wait_for_selector(".toast:has-text('There is no tweet ')")
     assert page.locator(".card.busy").count() == 0
     card(page, ids[1]).locator(".pick input").click()
     page.keyboard.press("w")

@@ -170,3 +170,23 @@ async def test_deleting_one_leaves_its_tweets_and_waits_for_those_that_are_being
         assert [tweet["calendar_id"] for tweet in await studio.tweets.page(Filters())] == [None] * 3
         with pytest.raises(NotFoundError):
             await studio.calendars.delete(given)
+
+
+async def test_what_is_left_of_a_job_whose_calendar_was_deleted_is_written_from_another(open_studio, offline_server):
+    server = offline_server("--control")
+    async with open_studio(server.url, retry_budget=0) as studio:
+        persona_id = await person(studio)
+        job_id = await studio.tweets.start([Order(persona_id, 3)])
+        async for event in studio.watch(job_id):
+            if event.kind == "step" and event.status == "done" and event.stage == "calendar":
+                server.behave(faults={"refusal": 1})
+        batch = await studio.tweets.batch(job_id)
+        assert batch["status"] == "failed"
+        (calendar,) = await studio.calendars.of_persona(persona_id)
+        await studio.calendars.delete(calendar["id"])
+        server.behave(faults={})
+        await studio.resume(job_id)
+        assert (await finished(studio, job_id))["status"] == "done"
+        (made,) = await studio.calendars.of_persona(persona_id)
+        assert made["id"] != calendar["id"]
+        assert made["tweets"] == batch["failed"], "those that were written before are from none"

@@ -102,7 +102,7 @@ async def test_an_edit_that_was_made_meanwhile_stays(open_studio, start_server):
             pass
         assert (await studio.tweets.tweet(before["id"]))["text"] == "By hand."
         state = (await studio.tweets.rewrites([before["id"]]))[before["id"]]
-        assert (state["open"], state["error"]) == (False, "This tweet was edited while it was being rewritten. The edit stays.")
+        assert (state["open"], state["error"]) == (False, "This tweet was changed while it was being rewritten. The change stays.")
 
 
 async def test_several_are_rewritten_as_one_job_but_none_twice_at_once(open_studio, start_server):
@@ -117,7 +117,7 @@ async def test_several_are_rewritten_as_one_job_but_none_twice_at_once(open_stud
         assert {(await studio.tweets.tweet(tweet_id))["text"] for tweet_id in ids} == {"Third.", "Fourth."}
         assert all("shorter" in body["messages"][1]["content"] for body in server.asked[asked:])
         with pytest.raises(NotFoundError):
-            await studio.tweets.rewrite([*ids, "nobody"])
+            await studio.tweets.rewrite(["nobody"])
 
 
 async def test_a_rewrite_is_told_what_the_first_text_was_told_of_the_day(open_studio, start_server):
@@ -161,3 +161,23 @@ async def test_a_first_day_that_is_none_is_refused_before_anything_begins(open_s
         with pytest.raises(ConflictError, match="A calendar begins with a day such as"):
             await studio.tweets.start([Order(persona_id, 1, None, start)])
         assert await studio.recent_jobs() == []
+
+
+async def test_a_text_that_was_refused_is_not_what_others_are_compared_with(open_studio, start_server):
+    go_on = asyncio.Event()
+
+    async def slowly(request):
+        await go_on.wait()
+        return tweet(OTHER)(request)
+
+    async with a_persona(open_studio, start_server, ONE) as (studio, server, *whose):
+        first, second = await written(studio, *whose), await written(studio, *whose)
+        server.script = [slowly]
+        job_id = await studio.tweets.rewrite([first["id"]])
+        await until(lambda: server.in_flight)
+        await studio.tweets.edit(first["id"], "By hand.", first["revision"])
+        go_on.set()
+        async for _ in studio.watch(job_id):
+            pass
+        edited = await studio.tweets.edit(second["id"], OTHER, second["revision"])
+        assert kinds(edited) == []

@@ -164,8 +164,9 @@ async def test_many_tweets_are_written_anew_by_one_job(open_studio, offline_serv
         states = await studio.tweets.rewrites([tweet["id"] for tweet in found])
         assert {tweet_id: state["open"] for tweet_id, state in states.items()} == {tweet["id"]: False for tweet in found[:3]}
         assert [(await studio.tweets.tweet(tweet["id"]))["version"] for tweet in found] == [2, 2, 2, 1]
-        with pytest.raises(NotFoundError):
-            await studio.tweets.rewrite([found[0]["id"], "nothing"])
+        async for _ in studio.watch(await studio.tweets.rewrite([found[3]["id"], "nothing"])):
+            pass
+        assert (await studio.tweets.tweet(found[3]["id"]))["version"] == 2, "one that is gone keeps no other from it"
 
 
 async def test_tweets_whose_calendar_failed_cannot_be_written_until_it_is(open_studio, offline_server):

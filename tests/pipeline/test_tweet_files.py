@@ -146,7 +146,7 @@ def test_a_batch_is_one_file_a_persona_in_the_order_of_writing(store, files):
     assert one.suffix == "json"
     assert [tweet["tweet_text"] for tweet in batch["tweets"]] == ["first", "second"]
     assert (batch["disclosure"], batch["persona"]["lora"]) == ("made up", {"model_path": "x"})
-    assert sorted(name.split("-")[0] for name in opened(files.made("batch", Filters())).namelist()) == ["Mara___of___night", "Otto"]
+    assert sorted(name.split("-")[0] for name in opened(files.made("batch", Filters())).namelist()) == ["Mara_of_night", "Otto"]
 
 
 def test_whether_a_batch_is_one_file_is_said_by_the_filters(store, files):
@@ -177,7 +177,7 @@ def test_a_zip_has_the_tweets_and_their_pictures_under_names_that_find_them(stor
     draw(store, files.folder, first, 2)
     draw(store, files.folder, second, 3)
     archive = opened(files.made("zip", Filters()))
-    named = {first: f"2026-12-01-Mara____of__夜-{first[-10:]}.png", second: f"undated-Mara____of__夜-{second[-10:]}.png"}
+    named = {first: f"2026-12-01-Mara_of_夜-{first[-10:]}.png", second: f"undated-Mara_of_夜-{second[-10:]}.png"}
     assert archive.namelist() == ["tweets.csv", "tweets.jsonl", f"images/{named[second]}", f"images/{named[first]}"]
     assert archive.read(f"images/{named[first]}") == PNG + b"\x02", "the current one"
     assert {one.compress_type for one in archive.infolist() if one.filename.startswith("images/")} == {zipfile.ZIP_STORED}

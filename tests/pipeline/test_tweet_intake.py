@@ -312,3 +312,15 @@ async def test_what_is_written_next_is_compared_with_the_text_that_came_back(ope
         now = await shelf.get(other)
         edited = await shelf.studio.tweets.edit(other, f"{text}!", now["revision"])
         assert edited["badges"] == [{"kind": "near_duplicate", "detail": tweet_id}]
+
+
+async def test_a_text_that_the_file_does_not_show_is_not_approved_by_it(open_shelf):
+    async with open_shelf() as shelf:
+        tweet_id = await shelf.tweet("Seen.")
+        (row,) = await shelf.rows()
+        now = await shelf.get(tweet_id)
+        await shelf.studio.tweets.edit(tweet_id, "Not seen.", now["revision"])
+        only = {"id": tweet_id, "revision": row["revision"], "status": "approved"}
+        assert counts(await shelf.back(sheet([only]))) == {"conflicts": 1}
+        assert (await shelf.get(tweet_id))["status"] == "draft"
+        assert counts(await shelf.back(sheet([{**only, "status": "rejected"}]))) == {"reviewed": 1}

@@ -78,7 +78,7 @@ async def test_one_that_does_not_exist_is_said_so(store, anna):
     with pytest.raises(NotFoundError):
         store.read(calendars.of_job, "job", anna)
     with pytest.raises(NotFoundError):
-        await store.write(calendars.delete, "nothing")
+        await store.write(calendars.delete, "nothing", "calendar")
 
 
 async def test_the_list_says_how_many_tweets_came_from_each_and_a_deleted_one_leaves_its_tweets(store, anna):
@@ -86,7 +86,7 @@ async def test_the_list_says_how_many_tweets_came_from_each_and_a_deleted_one_le
     ids = [await tweet(store, anna, calendar_id) for calendar_id in (first, first, second, None)]
     counted = {calendar["id"]: calendar["tweets"] for calendar in store.read(calendars.of_persona, anna)}
     assert counted == {first: 2, second: 1}
-    await store.write(calendars.delete, first)
+    await store.write(calendars.delete, first, "calendar")
     assert [calendar["id"] for calendar in store.read(calendars.of_persona, anna)] == [second]
     assert [store.read(tweets.get, tweet_id)["calendar_id"] for tweet_id in ids] == [None, None, second, None]
 

@@ -108,19 +108,22 @@ def batch(browser: Browser, place: Path) -> None:
 
 
 def persona_page(browser: Browser, url: str, persona: str) -> None:
-    """The Personas page: all of them, and one whose core was edited."""
+    """The Personas page: one whose core was edited, and its calendars."""
     page = browser.new_context(viewport=WIDE).new_page()
     page.goto(f"{url}personas")
     page.wait_for_selector(".person-card[data-id]")
-    shoot(page, "personas-all")
     page.goto(f"{url}personas?persona={persona}")
     page.click("#stage-core [data-mark=edit]")
     page.fill(".editor [aria-label=Personality]", "Cheerful, exact, afraid of geese.")
-    shoot(page, "personas-editing")
     page.click(".editor [type=submit]")
     page.wait_for_selector(".panel .chip.stale")
     page.evaluate("window.scrollTo(0, 0)")
     shoot(page, "personas-stale")
+    page.click("#plan-go")
+    page.click("#calendars .shelf > li[data-calendar] .open")
+    page.click("#calendars .fold-day")
+    page.evaluate("document.querySelector('#calendars').scrollIntoView()")
+    shoot(page, "personas-calendars")
 
 
 SCENES = (

@@ -55,6 +55,17 @@ class Shelf:
         return [tweet["status"] for tweet in self.store.read(tweets.page, Filters(**filters), limit=500)]
 
 
+def persona_page(shelf, open_page, ready):
+    """Opens the page of one persona, which is there when *ready* is: ``opened(persona_id)``."""
+
+    def opened(persona_id, **options):
+        page = open_page(f"{shelf.url}?persona={persona_id}", **options)
+        page.wait_for_selector(ready)
+        return page
+
+    return opened
+
+
 def card(page, tweet_id):
     return page.locator(f"article.card[data-id='{tweet_id}']")
 

@@ -14,7 +14,7 @@ from storage.clock import new_id
 from storage.tweets import Filters
 
 from .conftest import NARROW, WIDE, running
-from .shelf import Shelf
+from .shelf import Shelf, persona_page
 
 pytestmark = [pytest.mark.browser]
 
@@ -62,14 +62,7 @@ def shelf(site):
 
 @pytest.fixture
 def opened(shelf, open_page):
-    """Opens the page of one persona: ``opened(persona_id)``."""
-
-    def open_(persona_id, **options):
-        page = open_page(f"{shelf.url}?persona={persona_id}", **options)
-        page.wait_for_selector("#calendars .shelf > li:not(.waiting)")
-        return page
-
-    return open_
+    return persona_page(shelf, open_page, "#calendars .shelf > li:not(.waiting)")
 
 
 def rows(page):

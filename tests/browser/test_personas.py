@@ -14,7 +14,7 @@ from storage.tweets import NewTweet
 from tests.pipeline import seven_outputs
 
 from .conftest import NARROW, running, states
-from .shelf import Shelf
+from .shelf import Shelf, persona_page
 
 pytestmark = [pytest.mark.browser]
 
@@ -53,14 +53,7 @@ def shelf(site):
 
 @pytest.fixture
 def opened(shelf, open_page):
-    """Opens the page of one persona: ``opened(persona_id)``."""
-
-    def open_(persona_id, **options):
-        page = open_page(f"{shelf.url}?persona={persona_id}", **options)
-        page.wait_for_selector(".summary")
-        return page
-
-    return open_
+    return persona_page(shelf, open_page, ".summary")
 
 
 def stale(page):

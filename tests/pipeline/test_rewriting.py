@@ -47,6 +47,23 @@ async def rewritten(studio, tweet_id, instruction=""):
     return await studio.tweets.tweet(tweet_id)
 
 
+async def edited_meanwhile(studio, server, found, text):
+    """Somebody edits a tweet while *text* is being written in its place."""
+    go_on = asyncio.Event()
+
+    async def slowly(request):
+        await go_on.wait()
+        return tweet(text)(request)
+
+    server.script = [slowly]
+    job_id = await studio.tweets.rewrite([found["id"]])
+    await until(lambda: server.in_flight)
+    await studio.tweets.edit(found["id"], "By hand.", found["revision"])
+    go_on.set()
+    async for _ in studio.watch(job_id):
+        pass
+
+
 def kinds(tweet):
     return [badge["kind"] for badge in tweet["badges"]]
 
@@ -85,21 +102,9 @@ async def test_what_another_process_has_written_is_known_as_well(open_studio, st
 
 
 async def test_an_edit_that_was_made_meanwhile_stays(open_studio, start_server):
-    go_on = asyncio.Event()
-
-    async def slowly(request):
-        await go_on.wait()
-        return tweet("A new text.")(request)
-
     async with a_persona(open_studio, start_server, ONE) as (studio, server, *whose):
         before = await written(studio, *whose)
-        server.script = [slowly]
-        job_id = await studio.tweets.rewrite([before["id"]])
-        await until(lambda: server.in_flight)
-        await studio.tweets.edit(before["id"], "By hand.", before["revision"])
-        go_on.set()
-        async for _ in studio.watch(job_id):
-            pass
+        await edited_meanwhile(studio, server, before, "A new text.")
         assert (await studio.tweets.tweet(before["id"]))["text"] == "By hand."
         state = (await studio.tweets.rewrites([before["id"]]))[before["id"]]
         assert (state["open"], state["error"]) == (False, "This tweet was changed while it was being rewritten. The change stays.")
@@ -164,20 +169,8 @@ async def test_a_first_day_that_is_none_is_refused_before_anything_begins(open_s
 
 
 async def test_a_text_that_was_refused_is_not_what_others_are_compared_with(open_studio, start_server):
-    go_on = asyncio.Event()
-
-    async def slowly(request):
-        await go_on.wait()
-        return tweet(OTHER)(request)
-
     async with a_persona(open_studio, start_server, ONE) as (studio, server, *whose):
         first, second = await written(studio, *whose), await written(studio, *whose)
-        server.script = [slowly]
-        job_id = await studio.tweets.rewrite([first["id"]])
-        await until(lambda: server.in_flight)
-        await studio.tweets.edit(first["id"], "By hand.", first["revision"])
-        go_on.set()
-        async for _ in studio.watch(job_id):
-            pass
+        await edited_meanwhile(studio, server, first, OTHER)
         edited = await studio.tweets.edit(second["id"], OTHER, second["revision"])
         assert kinds(edited) == []
